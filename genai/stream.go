@@ -1,0 +1,128 @@
+package genai
+
+import (
+	"context"
+	"io"
+	"iter"
+)
+
+// A Stream is a response that arrives in pieces. Having one means that its first real piece is there.
+//
+// It belongs to one consumer, who calls Next until it fails, or ranges over All, or closes it; Close alone may be
+// called by anybody. It also ends with the context it was opened under. Whatever ends it reaches the producer at once.
+type Stream[T any] struct {
+	lifetime
+	next func() (T, error)
+	held []T // pieces up to the first real one, read before the Stream was handed out
+	slot T   // the piece that watchers are shown, so that showing it allocates nothing
+}
+
+// maxPreamble bounds the pieces that are held back before the first real one: a producer that sends more of them is
+// broken, and would otherwise fill the memory of whoever waits.
+const maxPreamble = 1024
+
+// NewStream opens a Stream for those who read from something: next returns the pieces one by one, io.EOF after the
+// last, and any other error if the response was cut. It is NewStream that calls next until the first real piece is in
+// hand, holding back the preamble (pieces with a method Preamble() bool that reports true). If next fails before
+// that, NewStream calls stop and returns the error. A response without any piece is legal: its first Next is io.EOF.
+//
+// stop releases what next reads from. It is called exactly once, when the stream is over for whatever reason, and
+// possibly while next is running in another goroutine, which must then return soon. It may be nil.
+//
+// The stream ends when ctx does, with the error that [ContextError] makes of it.
+func NewStream[T any](ctx context.Context, next func() (T, error), stop func()) (*Stream[T], error) {
+	s := &Stream[T]{next: next}
+	s.begin(ctx, stop)
+	for {
+		piece, err := s.pull()
+		if err == io.EOF {
+			// The end is held back as well: who has not read the preamble yet must still be able to.
+			s.next = func() (T, error) { var zero T; return zero, io.EOF }
+			return s, nil
+		}
+		if err != nil {
+			s.end(err)
+			return nil, s.err
+		}
+		s.held = append(s.held, piece)
+		s.slot = piece
+		if p, ok := any(&s.slot).(interface{ Preamble() bool }); !ok || !p.Preamble() {
+			return s, nil
+		}
+		if len(s.held) == maxPreamble {
+			s.end(Errorf(Malformed, "%d pieces of preamble and nothing real among them", maxPreamble))
+			return nil, s.err
+		}
+	}
+}
+
+// Next returns the next piece. After the last piece of a complete stream it returns io.EOF; any other error means that
+// the stream was cut, and is returned again by every later call. After Close it returns a [Cancelled] error, unless
+// the stream was over before.
+func (s *Stream[T]) Next() (T, error) {
+	var zero T
+	if s.over.Load() {
+		return zero, s.err
+	}
+	for _, w := range s.watchers {
+		if w.asked != nil {
+			w.asked()
+		}
+	}
+	var piece T
+	if len(s.held) > 0 {
+		piece, s.held = s.held[0], s.held[1:]
+	} else {
+		var err error
+		if piece, err = s.pull(); err != nil {
+			s.end(err)
+			return zero, s.err
+		}
+		if s.over.Load() { // closed, or its context ended, while the piece was on its way
+			return zero, s.err
+		}
+	}
+	if s.watchers != nil {
+		s.slot = piece
+		for _, w := range s.watchers {
+			if w.arrived != nil {
+				w.arrived(&s.slot)
+			}
+		}
+	}
+	return piece, nil
+}
+
+// pull calls next, and ends the stream if that panics or exits the goroutine, so that no permit is lost.
+func (s *Stream[T]) pull() (piece T, err error) {
+	returned := false
+	defer func() {
+		if !returned {
+			s.end(Errorf(Internal, "the producer of a stream panicked"))
+		}
+	}()
+	piece, err = s.next()
+	returned = true
+	return piece, err
+}
+
+// All returns the pieces as a single-use sequence. It ends after the last piece, or with one error and the zero
+// piece if the stream was cut. Leaving the loop early closes the stream.
+func (s *Stream[T]) All() iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		defer s.Close()
+		for {
+			piece, err := s.Next()
+			if err == io.EOF || !yield(piece, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// Close ends the stream and releases its producer. It may be called at any time, by any goroutine, more than once;
+// after the end of the stream it does nothing. It always returns nil.
+func (s *Stream[T]) Close() error {
+	s.end(errClosed)
+	return nil
+}
