@@ -1,0 +1,80 @@
+package genaitest_test
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/dovetail-go/dovetail/genai"
+	"github.com/dovetail-go/dovetail/genai/genaitest"
+)
+
+// The provider dies after the third token, and the fallback answers.
+func Example() {
+	cloud := genaitest.Script(genaitest.Pieces("It ", "is ", "now ").Then(genai.Unavailable))
+	edge := genaitest.Script(genaitest.Reply("Twelve."))
+
+	answer := func(ctx context.Context, req *genai.ChatRequest) (*genai.ChatResponse, error) {
+		if resp, err := genai.Whole(cloud.Chat)(ctx, req); err == nil {
+			return resp, nil
+		}
+		return edge.Complete(ctx, req)
+	}
+
+	resp, err := answer(context.Background(), &genai.ChatRequest{Messages: []genai.Message{genai.User("What time is it?")}})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(resp.Text())
+	fmt.Println("the cloud made", cloud.Calls()[0].Pieces, "pieces")
+	// Output:
+	// Twelve.
+	// the cloud made 3 pieces
+}
+
+// A script says what happens call by call, and the model remembers what it was asked.
+func ExampleScript() {
+	model := genaitest.Script(
+		genaitest.Fail(genai.RateLimited),
+		genaitest.Reply("Hello").Usage(9, 1),
+	)
+	req := &genai.ChatRequest{Messages: []genai.Message{genai.User("Say hello")}}
+
+	_, err := model.Complete(context.Background(), req)
+	fmt.Println(err)
+	resp, _ := model.Complete(context.Background(), req)
+	fmt.Println(resp.Text(), *resp.Usage)
+	_, err = model.Complete(context.Background(), req)
+	fmt.Println(err)
+	fmt.Println(len(model.Calls()), "calls, the first asked:", model.Calls()[0].Request.Text())
+	// Output:
+	// scripted: rate_limited: as the script says
+	// Hello {9 1 0 0 0 false}
+	// scripted: internal: call 3 came after the end of the script, which is for 2
+	// 3 calls, the first asked: Say hello
+}
+
+// Do answers with what was asked.
+func ExampleDo() {
+	echo := genaitest.Script(genaitest.Do(func(_ context.Context, req *genai.ChatRequest) genaitest.Step {
+		return genaitest.Reply("You said: " + req.Text())
+	}).Always())
+	resp, _ := echo.Complete(context.Background(), &genai.ChatRequest{Messages: []genai.Message{genai.User("hi")}})
+	fmt.Println(resp.Text())
+	// Output: You said: hi
+}
+
+func ExampleEmbed() {
+	resp, _ := genaitest.Embed(context.Background(), &genai.EmbedRequest{
+		Input: []string{"the red boat", "A RED BOAT", "quantum chromodynamics"},
+	})
+	near := func(a, b []float32) (dot float32) {
+		for i := range a {
+			dot += a[i] * b[i]
+		}
+		return dot
+	}
+	v := resp.Vectors
+	fmt.Printf("%.2f %.2f\n", near(v[0], v[1]), near(v[0], v[2]))
+	// Output: 0.67 0.00
+}
