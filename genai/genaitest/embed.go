@@ -47,7 +47,7 @@ func vector(words []string, n int) []float32 {
 	v := make([]float32, n)
 	for _, word := range words {
 		h := fnv.New64a()
-		h.Write([]byte(word)) // never fails
+		h.Write([]byte(word))                           // never fails
 		v[h.Sum64()*0x9E3779B97F4A7C15>>33%uint64(n)]++ // mixed once more: short words differ in few bits
 	}
 	var sum float64
