@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"sync/atomic"
 )
 
 // WithTrail returns a context that remembers whom routers asked on behalf of one request, so that each further attempt
@@ -15,6 +16,7 @@ func WithTrail(ctx context.Context) context.Context { return &Trail{Context: ctx
 // concurrent use.
 type Trail struct {
 	context.Context
+	used atomic.Bool // set once somebody was asked, so that first attempts need no lock
 	mu   sync.Mutex
 	one  any // the first that was asked; most requests never need more
 	more []any
@@ -44,6 +46,7 @@ func (t *Trail) Add(target any) {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.used.Store(true)
 	if t.one == nil {
 		t.one = target
 		return
@@ -53,7 +56,7 @@ func (t *Trail) Add(target any) {
 
 // Has reports whether target was asked.
 func (t *Trail) Has(target any) bool {
-	if t == nil {
+	if t == nil || !t.used.Load() {
 		return false
 	}
 	t.mu.Lock()
