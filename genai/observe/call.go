@@ -31,8 +31,9 @@ func (c *Call) Wrap(next genai.AnyHandler) genai.AnyHandler {
 		name += " " + c.Name
 		attrs.string(keyWorkflow, c.Name)
 	}
+	options := []trace.SpanStartOption{trace.WithSpanKind(trace.SpanKindInternal), trace.WithAttributes(attrs...)}
 	return func(ctx context.Context, req any) (any, error) {
-		ctx, span := tracer.Start(ctx, name, trace.WithSpanKind(trace.SpanKindInternal), trace.WithAttributes(attrs...))
+		ctx, span := tracer.Start(ctx, name, options...)
 		if span.IsRecording() {
 			ctx = hear(ctx, span)
 		}

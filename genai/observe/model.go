@@ -3,6 +3,7 @@ package observe
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -36,62 +37,81 @@ type Model struct {
 
 // Wrap implements [genai.Policy].
 func (m *Model) Wrap(next genai.AnyHandler) genai.AnyHandler {
-	tracer, instruments := tracer(m.Tracer), newInstruments(m.Meter)
-	if tracer == nil && instruments == nil {
+	o := &observer{Model: m, tracer: tracer(m.Tracer), instruments: newInstruments(m.Meter)}
+	if o.tracer == nil && o.instruments == nil {
 		return next
 	}
-	kind := trace.SpanKindClient
-	if m.Local {
-		kind = trace.SpanKindInternal
-	}
 	return func(ctx context.Context, req any) (any, error) {
-		measure := instruments.enabled(ctx)
-		if tracer == nil && !measure {
+		measure := o.instruments.enabled(ctx)
+		if o.tracer == nil && !measure {
 			return next(ctx, req)
 		}
 		about := m.about(req)
 		if about.operation == "" {
 			return next(ctx, req)
 		}
-		c := &request{ctx: ctx, base: m.base(about), began: time.Now()}
+		began, p := time.Now(), o.profile(about)
+		var span trace.Span
+		recording := false
+		if o.tracer != nil {
+			ctx, span = o.tracer.Start(ctx, p.name, p.options...)
+			recording = span.IsRecording()
+			if !recording && !measure {
+				return during(ctx, span, req, next) // it is not recorded, but it may carry a trace on
+			}
+		}
+		c := &request{ctx: ctx, base: p.base, began: began, span: span, recording: recording}
 		if measure {
-			c.instruments = instruments
+			c.instruments = o.instruments
 		}
-		if tracer != nil {
-			name := about.operation
-			if about.model != "" {
-				name += " " + about.model
-			}
-			c.ctx, c.span = tracer.Start(ctx, name, trace.WithSpanKind(kind), trace.WithAttributes(c.base...))
-			if c.span.IsRecording() {
-				c.recording = true
-				c.ctx = hear(c.ctx, c.span)
-				c.span.SetAttributes(m.details(req)...)
-				if n := genai.AttemptOf(ctx); n > 1 {
-					c.span.SetAttributes(attribute.Int(keyAttempt, n))
-				}
-			}
+		if recording {
+			o.describe(c, req)
 		}
-		returned := false
-		defer func() {
-			if !returned {
-				c.end(errPanicked)
-			}
-		}()
-		resp, err := next(c.ctx, req)
-		returned = true
-		if err != nil {
-			c.end(err)
-			return nil, err
-		}
-		c.received(resp)
-		if genai.Arriving(resp) {
-			c.follow(resp)
-			return resp, nil
-		}
-		c.end(nil)
-		return resp, nil
+		return c.do(req, next)
 	}
+}
+
+// An observer is a Model around one handler.
+type observer struct {
+	*Model
+	tracer      trace.Tracer // nil: none
+	instruments *instruments // nil: none
+	recent      atomic.Pointer[profile]
+}
+
+// describe puts the rest of what is known about a request on its span, and the events to come.
+func (o *observer) describe(c *request, req any) {
+	c.span.SetAttributes(o.details(req)...)
+	if n := genai.AttemptOf(c.ctx); n > 1 {
+		c.span.SetAttributes(attribute.Int(keyAttempt, n))
+	}
+	c.ctx = hear(c.ctx, c.span)
+}
+
+// A profile is what requests for the same thing share, so that it is made once for those that follow each other.
+type profile struct {
+	subject
+	name    string // of spans
+	base    []attribute.KeyValue
+	options []trace.SpanStartOption
+}
+
+func (o *observer) profile(s subject) *profile {
+	p := o.recent.Load()
+	if p != nil && p.subject == s {
+		return p
+	}
+	p = &profile{subject: s, name: s.operation, base: o.base(s)}
+	if s.model != "" {
+		p.name += " " + s.model
+	}
+	kind := trace.SpanKindClient
+	if o.Local {
+		kind = trace.SpanKindInternal
+	}
+	p.options = []trace.SpanStartOption{trace.WithSpanKind(kind), trace.WithAttributes(p.base...)}
+	o.recent.Store(p)
+	return p
 }
 
 // A request is one request that is being answered.
@@ -113,14 +133,35 @@ type request struct {
 	answer     answer
 }
 
+// do calls next, and tells the rest when the response is over.
+func (c *request) do(req any, next genai.AnyHandler) (any, error) {
+	returned := false
+	defer func() {
+		if !returned {
+			c.end(errPanicked)
+		}
+	}()
+	resp, err := next(c.ctx, req)
+	returned = true
+	if err != nil {
+		c.end(err)
+		return nil, err
+	}
+	c.answer.whole(resp)
+	if genai.Arriving(resp) {
+		c.follow(resp)
+		return resp, nil
+	}
+	c.end(nil)
+	return resp, nil
+}
+
 // follow watches a response that is still arriving.
 func (c *request) follow(resp any) {
-	if c.instruments != nil || c.recording {
-		c.streams = true
-		c.last = time.Now()
-		c.first = c.last.Sub(c.began)
-		genai.Watch(resp, nil, c.arrived)
-	}
+	c.streams = true
+	c.last = time.Now()
+	c.first = c.last.Sub(c.began)
+	genai.Watch(resp, nil, c.arrived)
 	genai.Finally(resp, nil, c.end)
 }
 
@@ -142,9 +183,6 @@ func (c *request) arrived(piece any) {
 	c.instruments.perChunk.Record(c.ctx, now.Sub(c.last).Seconds(), c.chunkAttrs...)
 	c.last = now
 }
-
-// received takes note of a whole response.
-func (c *request) received(resp any) { c.answer.whole(resp) }
 
 // end tells the rest when the response is over.
 func (c *request) end(err error) {

@@ -57,7 +57,7 @@ func hear(ctx context.Context, span trace.Span) context.Context {
 // fail says on a span how its call failed; nil means that it did not. A caller who left is told by error.type, but the
 // status stays unset: nobody failed, and a stream that is closed after the piece that one waited for is no incident.
 func fail(span trace.Span, err error) {
-	if err == nil {
+	if err == nil || !span.IsRecording() {
 		return
 	}
 	kind := errorType(err)
