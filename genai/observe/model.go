@@ -50,7 +50,7 @@ func (m *Model) Wrap(next genai.AnyHandler) genai.AnyHandler {
 		if about.operation == "" {
 			return next(ctx, req)
 		}
-		began, p := time.Now(), o.profile(about)
+		p := o.profile(about)
 		var span trace.Span
 		recording := false
 		if o.tracer != nil {
@@ -60,7 +60,7 @@ func (m *Model) Wrap(next genai.AnyHandler) genai.AnyHandler {
 				return during(ctx, span, req, next) // it is not recorded, but it may carry a trace on
 			}
 		}
-		c := &request{ctx: ctx, base: p.base, began: began, span: span, recording: recording}
+		c := &request{ctx: ctx, base: p.base, began: time.Now(), span: span, recording: recording}
 		if measure {
 			c.instruments = o.instruments
 		}
