@@ -127,6 +127,18 @@ func TestEnds(t *testing.T) {
 	}
 }
 
+// An answer that is cut has used tokens, but has no reason for its end.
+func TestCutHasNoFinish(t *testing.T) {
+	s, err := genaitest.Script(genaitest.Reply("a").Usage(1, 2).Finish(genai.FinishStop).Then(genai.Truncated)).Chat(t.Context(), ask("hi"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := genai.FoldChat(s.All())
+	if !errors.Is(err, genai.Truncated) || resp.Finish.Reason != "" || resp.Usage == nil || !resp.Usage.LowerBound {
+		t.Errorf("%+v, %v", resp, err)
+	}
+}
+
 func TestTime(t *testing.T) {
 	type seen struct {
 		at   time.Duration

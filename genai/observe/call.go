@@ -43,24 +43,23 @@ func (c *Call) Wrap(next genai.AnyHandler) genai.AnyHandler {
 
 // during calls next, and ends span when the response is over.
 func during(ctx context.Context, span trace.Span, req any, next genai.AnyHandler) (any, error) {
+	return until(ctx, req, next, func(err error) {
+		fail(span, err)
+		span.End()
+	})
+}
+
+// until calls next, and over when the response is over, even if next panics.
+func until(ctx context.Context, req any, next genai.AnyHandler, over func(error)) (any, error) {
 	returned := false
 	defer func() {
 		if !returned {
-			fail(span, errPanicked)
-			span.End()
+			over(errPanicked)
 		}
 	}()
 	resp, err := next(ctx, req)
 	returned = true
-	if err == nil && genai.Arriving(resp) {
-		genai.Finally(resp, nil, func(err error) {
-			fail(span, err)
-			span.End()
-		})
-		return resp, nil
-	}
-	fail(span, err)
-	span.End()
+	genai.Finally(resp, err, over)
 	if err != nil {
 		return nil, err
 	}

@@ -124,7 +124,6 @@ type request struct {
 	instruments *instruments // nil: none
 
 	mu         sync.Mutex // a stream may end in another goroutine than the one that reads it
-	over       bool
 	streams    bool
 	first      time.Duration // until the first real piece
 	last       time.Time     // when the last real piece came
@@ -135,25 +134,14 @@ type request struct {
 
 // do calls next, and tells the rest when the response is over.
 func (c *request) do(req any, next genai.AnyHandler) (any, error) {
-	returned := false
-	defer func() {
-		if !returned {
-			c.end(errPanicked)
+	return until(c.ctx, req, func(ctx context.Context, req any) (any, error) {
+		resp, err := next(ctx, req)
+		c.answer.whole(resp)
+		if err == nil && genai.Arriving(resp) {
+			c.follow(resp)
 		}
-	}()
-	resp, err := next(c.ctx, req)
-	returned = true
-	if err != nil {
-		c.end(err)
-		return nil, err
-	}
-	c.answer.whole(resp)
-	if genai.Arriving(resp) {
-		c.follow(resp)
-		return resp, nil
-	}
-	c.end(nil)
-	return resp, nil
+		return resp, err
+	}, c.end)
 }
 
 // follow watches a response that is still arriving.
@@ -162,14 +150,13 @@ func (c *request) follow(resp any) {
 	c.last = time.Now()
 	c.first = c.last.Sub(c.began)
 	genai.Watch(resp, nil, c.arrived)
-	genai.Finally(resp, nil, c.end)
 }
 
 // arrived takes note of one piece of a stream.
 func (c *request) arrived(piece any) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.over || !c.answer.add(piece) {
+	if !c.answer.add(piece) {
 		return
 	}
 	c.pieces++
@@ -188,7 +175,6 @@ func (c *request) arrived(piece any) {
 func (c *request) end(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.over = true
 	if c.recording {
 		c.span.SetAttributes(c.answer.attributes()...)
 		if c.streams {

@@ -270,6 +270,43 @@ func TestStreamEnds(t *testing.T) {
 	}
 }
 
+// The consumer owns the pieces that it gets, so what it does to them must not show.
+func TestPiecesBelongToTheConsumer(t *testing.T) {
+	r, m := watched()
+	s, err := genai.With(genaitest.Script(genaitest.Reply("a").Usage(1, 0)).Chat, m)(t.Context(), ask())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for e := range s.All() {
+		if e.Usage != nil {
+			e.Usage.Input = 1000
+		}
+	}
+	if got := r.measured("gen_ai.client.token.usage"); len(got) != 2 || got[0][:3] != "1 {" || got[1][:3] != "0 {" {
+		t.Errorf("%v", got)
+	}
+}
+
+func TestModelsTakeTurns(t *testing.T) {
+	r, m := watched()
+	embed := genai.With(genaitest.Embed, m)
+	for _, model := range []string{"a", "a", "b", "a"} {
+		if _, err := embed(t.Context(), &genai.EmbedRequest{Model: model, Input: []string{"x"}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var names []string
+	for _, s := range r.spans {
+		names = append(names, s.name+"/"+s.get("gen_ai.request.model"))
+	}
+	if want := []string{"embeddings a/a", "embeddings a/a", "embeddings b/b", "embeddings a/a"}; !reflect.DeepEqual(names, want) {
+		t.Errorf("%q", names)
+	}
+	if got := r.measured("gen_ai.client.token.usage"); len(got) != 4 || !strings.Contains(got[2], "request.model=b") {
+		t.Errorf("%v", got)
+	}
+}
+
 func TestSpeech(t *testing.T) {
 	r, m := watched()
 	speak := func(ctx context.Context, _ *genai.SpeechRequest) (*genai.Stream[genai.SpeechChunk], error) {
