@@ -137,7 +137,7 @@ func (s *span) get(key string) string {
 	value := ""
 	for _, a := range s.attrs {
 		if string(a.Key) == key {
-			value = a.Value.Emit()
+			value = a.Value.String()
 		}
 	}
 	return value
@@ -151,7 +151,7 @@ func (s *span) String() string {
 func join(attrs []attribute.KeyValue) string {
 	texts := make([]string, len(attrs))
 	for i, a := range attrs {
-		texts[i] = string(a.Key) + "=" + a.Value.Emit()
+		texts[i] = string(a.Key) + "=" + a.Value.String()
 	}
 	slices.Sort(texts)
 	return strings.Join(texts, " ")
