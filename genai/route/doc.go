@@ -1,0 +1,20 @@
+// Package route sends each request to one of many handlers. What it makes is a handler again, so routers stand inside
+// routers, behind policies, and on either side of a wire.
+//
+// A [Router] chooses among named targets, by a [Picker] and by who is ready:
+//
+//	models := route.Among(&route.PeakEWMA{}, route.To("east", east), route.To("west", west))
+//	chat := genai.With(models.Handle, &resilience.Retry{})
+//
+// The retry stands outside, so that every attempt chooses again. A target that was asked for the same request is then
+// avoided while there is another one. A call counts as in flight until its response is over, which for a stream is its
+// last piece, and the latency of a target is the time it takes to return: for a stream, the time to its first piece.
+//
+// [Fallback] asks one handler after the other until one can answer, and [If] decides by the request:
+//
+//	chat := route.Fallback(cloud, edge)
+//	chat := route.FallbackOn(genai.ContextLength, small, large)
+//	chat := route.If(isShort, small, large)
+//
+// None of them changes its mind after a response was returned: a stream that is cut later is an error for its reader.
+package route
