@@ -15,6 +15,8 @@ type Stream[T any] struct {
 	next func() (T, error)
 	held []T // pieces up to the first real one, read before the Stream was handed out
 	slot T   // the piece that watchers are shown, so that showing it allocates nothing
+
+	relay *T // the piece that a transport was given last
 }
 
 // maxPreamble bounds the pieces that are held back before the first real one: a producer that sends more of them is
@@ -118,6 +120,38 @@ func (s *Stream[T]) All() iter.Seq2[T, error] {
 			}
 		}
 	}
+}
+
+// Pull is for transports, which move pieces without knowing their type. It is [Stream.Next] with a pointer to the piece, a
+// *T that is valid until the next call.
+func (s *Stream[T]) Pull() (any, error) {
+	piece, err := s.Next()
+	if err != nil {
+		return nil, err
+	}
+	if s.relay == nil {
+		s.relay = new(T)
+	}
+	*s.relay = piece
+	return s.relay, nil
+}
+
+// Fill is for transports: it opens another Stream of the same type as s, which may be nil, and returns it. It is
+// [NewStream] with a next that fills in the piece it is given, a pointer to a zero T. That pointer is valid during the
+// call only; what the piece refers to must be the piece's own.
+func (s *Stream[T]) Fill(ctx context.Context, next func(piece any) error, stop func()) (any, error) {
+	slot := new(T)
+	boxed := any(slot)
+	var zero T
+	filled, err := NewStream(ctx, func() (T, error) {
+		*slot = zero
+		err := next(boxed)
+		return *slot, err
+	}, stop)
+	if err != nil {
+		return nil, err
+	}
+	return filled, nil
 }
 
 // Close ends the stream and releases its producer. It may be called at any time, by any goroutine, more than once;
