@@ -78,3 +78,47 @@ func ExampleEmbed() {
 	fmt.Printf("%.2f %.2f\n", near(v[0], v[1]), near(v[0], v[2]))
 	// Output: 0.67 0.00
 }
+
+func ExampleToolCalls() {
+	model := genaitest.Script(
+		genaitest.ToolCalls(genai.ToolCall{Name: "clock", Arguments: `{"zone":"UTC"}`}),
+		genaitest.Reply("Noon."),
+	)
+	req := &genai.ChatRequest{Messages: []genai.Message{genai.User("What time is it?")}}
+	resp, _ := model.Complete(context.Background(), req)
+	for _, call := range resp.Message.ToolCalls() {
+		fmt.Println(call.ID, call.Name, call.Arguments, resp.Finish.Reason)
+	}
+	resp, _ = model.Complete(context.Background(), req)
+	fmt.Println(resp.Text())
+	// Output:
+	// call_1 clock {"zone":"UTC"} tool_calls
+	// Noon.
+}
+
+// A model that falls silent in the middle waits for its caller, who is remembered for having left.
+func ExampleStep_ThenHang() {
+	model := genaitest.Script(genaitest.Pieces("Well, ", "let me ").ThenHang())
+	ctx, cancel := context.WithCancel(context.Background())
+	stream, err := model.Chat(ctx, &genai.ChatRequest{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for e, err := range stream.All() {
+		if err != nil {
+			fmt.Println(genai.KindOf(err))
+			break
+		}
+		if fmt.Print(e.Text); e.Text == "let me " {
+			fmt.Println("...")
+			cancel()
+		}
+	}
+	call := model.Calls()[0]
+	fmt.Println(call.Pieces, call.Abandoned)
+	// Output:
+	// Well, let me ...
+	// cancelled
+	// 2 true
+}
