@@ -368,3 +368,35 @@ func BenchmarkNext(b *testing.B) {
 		}
 	}
 }
+
+func TestPeek(t *testing.T) {
+	for in, want := range map[string]string{
+		"":                         "",
+		"\r\n\n":                   "",
+		"\xef\xbb\xbf{\"a\": 1}\n": "{\"a\": 1}\n",
+		"\n\r\n  {}":               "  {}",
+		": hello\ndata: a\n\n":     ": hello\ndata: a\n\n",
+	} {
+		for name, src := range map[string]io.Reader{
+			"at once":          strings.NewReader(in),
+			"byte by byte":     iotest.OneByteReader(strings.NewReader(in)),
+			"error with bytes": iotest.DataErrReader(strings.NewReader(in)),
+		} {
+			r := sse.NewReader(src, 0)
+			c, err := r.Peek()
+			if want == "" && err != io.EOF || want != "" && (err != nil || c != want[0]) {
+				t.Errorf("%q, %s: peeked %q, %v", in, name, c, err)
+			}
+			if rest, err := io.ReadAll(r.Rest()); string(rest) != want || err != nil {
+				t.Errorf("%q, %s: the rest is %q, %v", in, name, rest, err)
+			}
+		}
+	}
+	r := sse.NewReader(strings.NewReader("\n\ndata: a\n\n"), 0)
+	if _, err := r.Peek(); err != nil {
+		t.Error(err)
+	}
+	if got, err := read(r); err != io.EOF || len(got) != 1 || got[0].Data != "a" {
+		t.Errorf("after a peek: %v, %v", got, err)
+	}
+}
