@@ -54,6 +54,9 @@ func lost(path, format string, args ...any) error {
 
 // compile returns the node of t, or nil if its values are copied by assignment.
 func (c *compiler) compile(t reflect.Type, addressable bool, path string) (node, error) {
+	if t == reflect.TypeFor[map[string]string]() {
+		return labelsNode{}, nil
+	}
 	switch t {
 	case reflect.TypeFor[genai.Blob]():
 		return blobNode{}, nil
@@ -131,7 +134,10 @@ func (c *compiler) structure(t reflect.Type, addressable bool, path string) (nod
 		return &pointerNode{typ: t.Elem(), elem: elem}, err
 	case reflect.Slice:
 		elem, err := c.compile(t.Elem(), true, path+"[]")
-		return newSlice(t, elem), err
+		if fast := fastSlice(t, elem); fast != nil {
+			return fast, err
+		}
+		return &sliceNode{typ: t, elem: elem}, err
 	case reflect.Array:
 		elem, err := c.compile(t.Elem(), addressable, path+"[]")
 		if elem == nil || t.Len() == 0 {

@@ -103,14 +103,6 @@ type sliceNode struct {
 	elem node
 }
 
-// newSlice returns the node of a slice type. Slices of strings are common enough to go without reflection.
-func newSlice(t reflect.Type, elem node) node {
-	if t == reflect.TypeFor[[]string]() {
-		return stringsNode{}
-	}
-	return &sliceNode{typ: t, elem: elem}
-}
-
 func (n *sliceNode) copy(v reflect.Value, depth int) (bool, error) {
 	if v.IsNil() {
 		return true, nil
@@ -149,40 +141,6 @@ func (n *sliceNode) check(v reflect.Value, depth int) error {
 }
 
 func index(i int) string { return "[" + strconv.Itoa(i) + "]" }
-
-// A stringsNode copies values of type []string.
-type stringsNode struct{}
-
-func (n stringsNode) copy(v reflect.Value, depth int) (bool, error) {
-	p, _ := reflect.TypeAssert[*[]string](v.Addr())
-	if *p == nil {
-		return true, nil
-	}
-	if depth >= maxDepth {
-		return false, tooDeep()
-	}
-	fresh := make([]string, len(*p))
-	copy(fresh, *p)
-	*p = fresh
-	return false, checkStrings(fresh)
-}
-
-func (stringsNode) check(v reflect.Value, depth int) error {
-	if depth >= maxDepth && !v.IsNil() {
-		return tooDeep()
-	}
-	p, _ := reflect.TypeAssert[*[]string](v.Addr())
-	return checkStrings(*p)
-}
-
-func checkStrings(list []string) error {
-	for i, s := range list {
-		if err := checkString(s); err != nil {
-			return at(index(i), err)
-		}
-	}
-	return nil
-}
 
 // An arrayNode copies arrays whose elements need more than an assignment.
 type arrayNode struct {
@@ -224,12 +182,12 @@ func (n *mapNode) copy(v reflect.Value, depth int) (bool, error) {
 		return false, tooDeep()
 	}
 	fresh := reflect.MakeMapWithSize(n.typ, v.Len())
+	value := reflect.New(n.typ.Elem()).Elem() // one for all entries: a map holds copies
 	for entries := v.MapRange(); entries.Next(); {
 		key, err := n.key(entries.Key())
 		if err != nil {
 			return false, err
 		}
-		value := reflect.New(n.typ.Elem()).Elem()
 		value.SetIterValue(entries)
 		if n.elem != nil {
 			if _, err := n.elem.copy(value, depth+1); err != nil {

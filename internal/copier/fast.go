@@ -1,0 +1,169 @@
+package copier
+
+import (
+	"reflect"
+
+	"github.com/dovetail-go/dovetail/genai"
+)
+
+// fastSlice returns a node that is made for a type that every request has in it, or nil. It does what a sliceNode does
+// with half the allocations, because the compiler knows the type of the elements.
+func fastSlice(t reflect.Type, elem node) node {
+	switch t {
+	case reflect.TypeFor[[]string]():
+		return stringsNode{}
+	case reflect.TypeFor[[]genai.Message]():
+		return &listNode[genai.Message]{elem}
+	case reflect.TypeFor[[]genai.Part]():
+		return &listNode[genai.Part]{elem}
+	case reflect.TypeFor[[]genai.Tool]():
+		return &listNode[genai.Tool]{elem}
+	case reflect.TypeFor[[]genai.Blob]():
+		return &listNode[genai.Blob]{elem}
+	case reflect.TypeFor[[]byte]():
+		return &listNode[byte]{elem}
+	case reflect.TypeFor[[]float32]():
+		return &listNode[float32]{elem}
+	case reflect.TypeFor[[]float64]():
+		return &listNode[float64]{elem}
+	}
+	return nil
+}
+
+// A listNode copies slices of T.
+type listNode[T any] struct{ elem node }
+
+func (n *listNode[T]) copy(v reflect.Value, depth int) (bool, error) {
+	p, _ := reflect.TypeAssert[*[]T](v.Addr())
+	if *p == nil {
+		return true, nil
+	}
+	if depth >= maxDepth {
+		return false, tooDeep()
+	}
+	fresh := make([]T, len(*p))
+	copy(fresh, *p)
+	*p = fresh
+	switch list := any(p).(type) {
+	case *[]float32:
+		return false, checkFloats(*list)
+	case *[]float64:
+		return false, checkFloats(*list)
+	}
+	if n.elem == nil {
+		return false, nil
+	}
+	for i := range fresh {
+		if _, err := n.elem.copy(v.Index(i), depth+1); err != nil {
+			return false, at(index(i), err)
+		}
+	}
+	return false, nil
+}
+
+func (n *listNode[T]) check(v reflect.Value, depth int) error {
+	if n.elem == nil {
+		return nil
+	}
+	p, _ := reflect.TypeAssert[*[]T](v.Addr())
+	if depth >= maxDepth && *p != nil {
+		return tooDeep()
+	}
+	switch list := any(p).(type) {
+	case *[]float32:
+		return checkFloats(*list)
+	case *[]float64:
+		return checkFloats(*list)
+	}
+	for i := range *p {
+		if err := n.elem.check(v.Index(i), depth+1); err != nil {
+			return at(index(i), err)
+		}
+	}
+	return nil
+}
+
+func checkFloats[F float32 | float64](list []F) error {
+	for i, f := range list {
+		if f-f != 0 { // NaN and the infinities only
+			return at(index(i), checkFloat(float64(f)))
+		}
+	}
+	return nil
+}
+
+// A stringsNode copies values of type []string.
+type stringsNode struct{}
+
+func (n stringsNode) copy(v reflect.Value, depth int) (bool, error) {
+	p, _ := reflect.TypeAssert[*[]string](v.Addr())
+	if *p == nil {
+		return true, nil
+	}
+	if depth >= maxDepth {
+		return false, tooDeep()
+	}
+	fresh := make([]string, len(*p))
+	copy(fresh, *p)
+	*p = fresh
+	return false, checkStrings(fresh)
+}
+
+func (stringsNode) check(v reflect.Value, depth int) error {
+	p, _ := reflect.TypeAssert[*[]string](v.Addr())
+	if depth >= maxDepth && *p != nil {
+		return tooDeep()
+	}
+	return checkStrings(*p)
+}
+
+func checkStrings(list []string) error {
+	for i, s := range list {
+		if err := checkString(s); err != nil {
+			return at(index(i), err)
+		}
+	}
+	return nil
+}
+
+// A labelsNode copies values of type map[string]string.
+type labelsNode struct{}
+
+func (labelsNode) copy(v reflect.Value, depth int) (bool, error) {
+	p, _ := reflect.TypeAssert[*map[string]string](v.Addr())
+	if *p == nil {
+		return true, nil
+	}
+	if depth >= maxDepth {
+		return false, tooDeep()
+	}
+	if err := checkLabels(*p); err != nil {
+		return false, err
+	}
+	fresh := make(map[string]string, len(*p))
+	for key, value := range *p {
+		fresh[key] = value
+	}
+	*p = fresh
+	return false, nil
+}
+
+func (labelsNode) check(v reflect.Value, depth int) error {
+	p, _ := reflect.TypeAssert[*map[string]string](v.Addr())
+	if depth >= maxDepth && *p != nil {
+		return tooDeep()
+	}
+	return checkLabels(*p)
+}
+
+func checkLabels(labels map[string]string) error {
+	for key, value := range labels {
+		if err := checkString(key); err != nil {
+			return err
+		}
+		if err := checkString(value); err != nil {
+			return at("[]", err)
+		}
+	}
+	return nil
+}
