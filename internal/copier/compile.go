@@ -151,7 +151,7 @@ func (c *compiler) structure(t reflect.Type, addressable bool, path string) (nod
 		if err != nil {
 			return nil, err
 		}
-		return n, nil
+		return fastStruct(t, n), nil
 	}
 	return nil, lost(path, "a %v cannot travel", t)
 }
@@ -230,6 +230,11 @@ func (c *compiler) fields(t reflect.Type, addressable bool, path string) (*struc
 		}
 		n.all = append(n.all, p)
 		p.clears = p.omit != nil && clears(f.Type, p.node, options)
+		switch p.node.(type) {
+		case *throughNode, rawNode, numberNode, *refNode: // even their zero becomes something
+		default:
+			p.kind = f.Type.Kind()
+		}
 		if p.node != nil || p.clears {
 			n.work = append(n.work, p)
 		}

@@ -92,6 +92,50 @@ func checkFloats[F float32 | float64](list []F) error {
 	return nil
 }
 
+// A textNode copies structs that consist of a text and nothing else most of the time.
+type textNode[T comparable] struct {
+	only func(*T) (T, string) // a T with the text of the one given, and the text
+	name string               // of the text in JSON
+	*structNode
+}
+
+func (n *textNode[T]) copy(v reflect.Value, depth int) (bool, error) {
+	if plain, err := n.plain(v); plain {
+		return false, err
+	}
+	return n.structNode.copy(v, depth)
+}
+
+func (n *textNode[T]) check(v reflect.Value, depth int) error {
+	if plain, err := n.plain(v); plain {
+		return err
+	}
+	return n.structNode.check(v, depth)
+}
+
+func (n *textNode[T]) plain(v reflect.Value) (bool, error) {
+	p, _ := reflect.TypeAssert[*T](v.Addr())
+	only, text := n.only(p)
+	if *p != only {
+		return false, nil
+	}
+	if err := checkString(text); err != nil {
+		return true, at(n.name, err)
+	}
+	return true, nil
+}
+
+// fastStruct returns a node that is made for a type of which there are many, or n.
+func fastStruct(t reflect.Type, n *structNode) node {
+	switch t {
+	case reflect.TypeFor[genai.Part]():
+		return &textNode[genai.Part]{func(p *genai.Part) (genai.Part, string) { return genai.Part{Text: p.Text}, p.Text }, "text", n}
+	case reflect.TypeFor[genai.ChatEvent]():
+		return &textNode[genai.ChatEvent]{func(e *genai.ChatEvent) (genai.ChatEvent, string) { return genai.ChatEvent{Text: e.Text}, e.Text }, "text", n}
+	}
+	return n
+}
+
 // A stringsNode copies values of type []string.
 type stringsNode struct{}
 

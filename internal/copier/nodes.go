@@ -259,10 +259,22 @@ func (n *mapNode) key(key reflect.Value) (reflect.Value, error) {
 type field struct {
 	index    int
 	name     string                   // in JSON
+	kind     reflect.Kind             // Pointer, Map, Slice or String if there is nothing to do where it is nil or empty
 	node     node                     // nil: an assignment is a copy
 	omit     func(reflect.Value) bool // nil: never left out
 	clears   bool                     // being left out changes the value
 	promoted *structNode              // what an embedded struct brings, in the place of name and omit
+}
+
+// idle reports whether there is nothing to do for v, which is the field. Most fields of most requests are not set.
+func (f *field) idle(v reflect.Value) bool {
+	switch f.kind {
+	case reflect.Pointer, reflect.Map, reflect.Slice:
+		return v.IsNil()
+	case reflect.String:
+		return v.Len() == 0
+	}
+	return false
 }
 
 // A structNode copies structs.
@@ -278,6 +290,9 @@ func (n *structNode) copy(v reflect.Value, depth int) (bool, error) {
 	for i := range n.work {
 		f := &n.work[i]
 		inner := v.Field(f.index)
+		if f.idle(inner) {
+			continue
+		}
 		if f.clears && f.omit(inner) {
 			inner.SetZero()
 			continue
@@ -318,11 +333,8 @@ func (n *structNode) move(to, from reflect.Value) {
 func (n *structNode) check(v reflect.Value, depth int) error {
 	for i := range n.work {
 		f := &n.work[i]
-		if f.node == nil {
-			continue
-		}
 		inner := v.Field(f.index)
-		if f.clears && f.omit(inner) {
+		if f.node == nil || f.idle(inner) || f.clears && f.omit(inner) {
 			continue
 		}
 		if err := f.node.check(inner, depth); err != nil {
