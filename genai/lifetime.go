@@ -46,23 +46,24 @@ func Discard(resp any) {
 func Watch(resp any, asked func(), arrived func(piece any)) {
 	if s, ok := resp.(arriving); ok {
 		l := s.life()
-		l.watchers = append(l.watchers, watcher{asked, arrived})
+		if asked != nil {
+			l.askers = append(l.askers, asked)
+		}
+		if arrived != nil {
+			l.viewers = append(l.viewers, arrived)
+		}
 	}
 }
 
 // arriving is what every Stream is, whatever its pieces are.
 type arriving interface{ life() *lifetime }
 
-type watcher struct {
-	asked   func()
-	arrived func(piece any)
-}
-
 // A lifetime is the part of a Stream that does not depend on the type of its pieces.
 type lifetime struct {
-	over     atomic.Bool // set last: whoever sees it may read err
-	err      error       // why the stream is over; io.EOF if it is complete
-	watchers []watcher
+	over    atomic.Bool // set last: whoever sees it may read err
+	err     error       // why the stream is over; io.EOF if it is complete
+	askers  []func()    // told that the consumer waits for a piece
+	viewers []func(any) // shown the piece it got
 
 	mu     sync.Mutex
 	ctx    context.Context
@@ -84,6 +85,9 @@ func (l *lifetime) begin(ctx context.Context, stop func()) {
 	l.detach = detach
 	l.mu.Unlock()
 }
+
+// broken ends a stream whose producer panicked or ended its goroutine, so that no permit is lost.
+func (l *lifetime) broken() { l.end(Errorf(Internal, "the producer of a stream panicked")) }
 
 // end is idempotent: the first caller decides how the stream ended. The producer is released before the policies are
 // told, so that whoever gets a permit next does not find the resource still in use.

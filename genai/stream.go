@@ -61,46 +61,48 @@ func NewStream[T any](ctx context.Context, next func() (T, error), stop func()) 
 // Next returns the next piece. After the last piece of a complete stream it returns io.EOF; any other error means that
 // the stream was cut, and is returned again by every later call. After Close it returns a [Cancelled] error, unless
 // the stream was over before.
-func (s *Stream[T]) Next() (T, error) {
-	var zero T
+func (s *Stream[T]) Next() (piece T, err error) {
 	if s.over.Load() {
-		return zero, s.err
+		return piece, s.err
 	}
-	for _, w := range s.watchers {
-		if w.asked != nil {
-			w.asked()
-		}
+	for _, asked := range s.askers {
+		asked()
 	}
-	var piece T
 	if len(s.held) > 0 {
 		piece, s.held = s.held[0], s.held[1:]
 	} else {
-		var err error
-		if piece, err = s.pull(); err != nil {
+		returned := false
+		defer func() {
+			if !returned {
+				s.broken()
+			}
+		}()
+		piece, err = s.next() // straight into the result: a piece may be a dozen words, and this path is hot
+		returned = true
+		if err != nil {
 			s.end(err)
-			return zero, s.err
 		}
-		if s.over.Load() { // closed, or its context ended, while the piece was on its way
+		if s.over.Load() { // or closed, or its context ended, while the piece was on its way
+			var zero T
 			return zero, s.err
 		}
 	}
-	if s.watchers != nil {
+	if len(s.viewers) > 0 {
 		s.slot = piece
-		for _, w := range s.watchers {
-			if w.arrived != nil {
-				w.arrived(&s.slot)
-			}
+		shown := any(&s.slot)
+		for _, arrived := range s.viewers {
+			arrived(shown)
 		}
 	}
 	return piece, nil
 }
 
-// pull calls next, and ends the stream if that panics or exits the goroutine, so that no permit is lost.
+// pull calls next while the stream is being opened.
 func (s *Stream[T]) pull() (piece T, err error) {
 	returned := false
 	defer func() {
 		if !returned {
-			s.end(Errorf(Internal, "the producer of a stream panicked"))
+			s.broken()
 		}
 	}()
 	piece, err = s.next()

@@ -110,3 +110,25 @@ func BenchmarkWith(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkStreamGuarded is a piece through a stream with five policies around it, each of which watches it and waits for
+// its end.
+func BenchmarkStreamGuarded(b *testing.B) {
+	ctx, cancel := context.WithCancel(b.Context())
+	defer cancel()
+	s, err := genai.NewStream(ctx, func() (genai.ChatEvent, error) { return genai.ChatEvent{Text: "x"}, nil }, nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	seen := 0
+	for range 5 {
+		genai.Watch(s, func() { seen++ }, func(any) { seen++ })
+		genai.Finally(s, nil, func(error) { seen++ })
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := s.Next(); err == io.EOF {
+			b.Fatal("ended")
+		}
+	}
+}
