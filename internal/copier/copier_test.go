@@ -185,27 +185,28 @@ type everything struct {
 	QuotedP  *float64    `json:",string"`
 	QuotedS  string      `json:"qs,string,omitempty"`
 	Skip     func()      `json:"-"`
-	Dash     int         `json:"-,"`
-	hidden   int         `json:"-"`
-	Time     time.Time
-	TimeZ    time.Time     `json:",omitzero"`
-	TimeP    *time.Time    `json:",omitempty"`
-	Dur      time.Duration `json:"dur"`
-	Addr     netip.Addr
-	Big      *big.Int
-	Level    level
-	Levels   []level
-	Lenient  lenient
-	Option   option
-	OptionP  *option
-	Options  map[string]option
-	Never    never  `json:"never,omitzero"`
-	NeverP   *never `json:"neverp,omitzero"`
-	Blob     genai.Blob
-	BlobP    *genai.Blob `json:"blob,omitzero"`
-	Generic  generic[*string]
-	Anon     struct{ X []int }
-	Tree     *node `json:"tree,omitempty"`
+	//lint:ignore SA5008 a field may be called "-"
+	Dash    int `json:"-,"`
+	hidden  int `json:"-"`
+	Time    time.Time
+	TimeZ   time.Time     `json:",omitzero"`
+	TimeP   *time.Time    `json:",omitempty"`
+	Dur     time.Duration `json:"dur"`
+	Addr    netip.Addr
+	Big     *big.Int
+	Level   level
+	Levels  []level
+	Lenient lenient
+	Option  option
+	OptionP *option
+	Options map[string]option
+	Never   never  `json:"never,omitzero"`
+	NeverP  *never `json:"neverp,omitzero"`
+	Blob    genai.Blob
+	BlobP   *genai.Blob `json:"blob,omitzero"`
+	Generic generic[*string]
+	Anon    struct{ X []int }
+	Tree    *node `json:"tree,omitempty"`
 }
 
 func TestCopyEqualsJSON(t *testing.T) {
