@@ -234,6 +234,8 @@ func TestCopyEqualsJSON(t *testing.T) {
 		"embedded2": {Base: &Base{C: new(0)}},
 		"nested":    {Nested: [2][]*int{{new(1), nil}, nil}, Anon: struct{ X []int }{[]int{1}}},
 		"raw":       {Raw: json.RawMessage(` { "a" : [ 1, "<\u2028>" ] } `), RawZ: json.RawMessage(`{"a":[1,2.5e3,true,null,"x\n\u00e9é"],"b":{}}`)},
+		"raw 2028":  {Raw: json.RawMessage("\"\u2028\""), RawZ: json.RawMessage("\"\u2029\"")},
+		"raw & >":   {Raw: json.RawMessage(`"&"`), RawZ: json.RawMessage(`">"`)},
 		"rawempty":  {Raw: json.RawMessage{}},
 		"numbers":   {Num: "-12.50e+3", NumZ: ""},
 		"quoted":    {QuotedP: new(1.5), QuotedS: `"null"`},
@@ -261,6 +263,15 @@ func TestCopyEqualsJSON(t *testing.T) {
 			same(t, &v)
 		})
 	}
+}
+
+func TestFieldsThatDoNotTravel(t *testing.T) {
+	type skipping struct {
+		Kept    int
+		Skipped []int `json:"-"`
+	}
+	same(t, &skipping{1, []int{2}})
+	same(t, &[]skipping{{1, []int{2}}})
 }
 
 func TestNothingIsShared(t *testing.T) {

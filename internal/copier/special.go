@@ -41,7 +41,7 @@ type timeNode struct{}
 func (timeNode) copy(v reflect.Value, _ int) (bool, error) {
 	t, _ := reflect.TypeAssert[*time.Time](v.Addr())
 	if year := t.Year(); t.Location() == time.UTC && 0 <= year && year <= 9999 {
-		*t = t.Round(0).UTC()
+		*t = t.UTC() // which takes the monotonic reading off as well
 		return false, nil
 	}
 	text, err := t.MarshalJSON()
