@@ -1,0 +1,217 @@
+package httptransport
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"github.com/dovetail-go/dovetail/genai"
+	"github.com/dovetail-go/dovetail/internal/retryafter"
+	"github.com/dovetail-go/dovetail/transport"
+)
+
+// Call implements [transport.Client].
+func (c *Client) Call(ctx context.Context, spec *transport.Spec, req any) (any, error) {
+	c.once.Do(c.connect)
+	if c.err != nil {
+		return nil, c.err
+	}
+	m, err := spec.EncodeRequest(req)
+	if err != nil {
+		return nil, err
+	}
+	hr, sent, err := c.request(ctx, spec, m)
+	if err != nil {
+		return nil, err
+	}
+	if spec.Streams {
+		return c.stream(ctx, spec, hr, sent)
+	}
+	resp, err := c.exchange(ctx, hr.WithContext(ctx), sent)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	answer, err := receive(spec, resp)
+	if err != nil {
+		if over := genai.ContextError(ctx); over != nil {
+			return nil, over
+		}
+		return nil, err
+	}
+	return answer, nil
+}
+
+// request returns the request that carries m, without a context.
+func (c *Client) request(ctx context.Context, spec *transport.Spec, m transport.Message) (*http.Request, *body, error) {
+	b := &body{rest: [][]byte{m.Head}}
+	contentType, accept := typeJSON, typeJSON+", "+typeFrames
+	if spec.Streams {
+		accept = typeFrames + ", " + typeEvents
+	}
+	if len(m.Parts) > 0 {
+		contentType = typeFrames
+		var err error
+		if b.rest, err = framed(m); err != nil {
+			e := *genai.AsError(err)
+			e.Started = genai.StartedNo
+			return nil, nil, &e
+		}
+	}
+	h := http.Header{"Content-Type": {contentType}, "Accept": {accept}, "User-Agent": nil}
+	e := transport.EnvelopeOf(ctx)
+	setMetadata(h, e.Metadata)
+	if e.Attempt > 1 {
+		h[headerAttempt] = []string{strconv.Itoa(e.Attempt)}
+	}
+	if deadline, ok := ctx.Deadline(); ok {
+		setTimeLeft(h, time.Until(deadline))
+	}
+	u := c.base
+	u.Path += pathOf(spec)
+	return &http.Request{
+		Method: http.MethodPost, URL: &u, Host: u.Host, Header: h, Body: b, ContentLength: lengthOf(b.rest),
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+	}, b, nil
+}
+
+// exchange sends a request and returns the answer to it, if that is a good one.
+func (c *Client) exchange(ctx context.Context, hr *http.Request, sent *body) (*http.Response, error) {
+	resp, err := c.via.RoundTrip(hr)
+	if err != nil {
+		if over := genai.ContextError(ctx); over != nil {
+			e := *genai.AsError(over)
+			e.Started = sent.started()
+			return nil, &e
+		}
+		return nil, c.lost(err, sent)
+	}
+	pairs := metadataIn(resp.Header)
+	bringBack(transport.ReplyOf(ctx), pairs)
+	if resp.StatusCode == http.StatusOK {
+		return resp, nil
+	}
+	defer resp.Body.Close()
+	err = refusal(resp)
+	if over := genai.ContextError(ctx); over != nil {
+		err = over
+	}
+	return nil, err
+}
+
+// lost makes an error of an exchange that brought no answer.
+func (c *Client) lost(err error, sent *body) error {
+	e := &genai.Error{Kind: genai.Unavailable, Started: sent.started(), Err: err}
+	if e.Started == genai.StartedNo {
+		e.Message = fmt.Sprintf("cannot reach %s: %v", c.Address, err)
+		return e
+	}
+	if n, ok := errors.AsType[net.Error](err); ok && n.Timeout() {
+		e.Kind = genai.Timeout
+	}
+	e.Message = fmt.Sprintf("no answer from %s: %v", c.Address, err)
+	return e
+}
+
+// receive reads a response that does not stream.
+func receive(spec *transport.Spec, resp *http.Response) (any, error) {
+	var m transport.Message
+	t := mediaType(resp.Header.Get("Content-Type"))
+	if t != typeJSON && t != typeFrames {
+		return nil, foreign(resp, t)
+	}
+	text, err := readBody(resp.Body, resp.ContentLength, spec.MaxBytes, t == typeFrames, "response")
+	if err == nil {
+		if m.Head = text; t == typeFrames {
+			m, err = parseMessage(text)
+		}
+	}
+	if err == nil && m.Len() > spec.MaxBytes {
+		err = tooLarge("response", m.Len(), spec.MaxBytes)
+	}
+	if err != nil {
+		e := *genai.AsError(err)
+		e.Started = genai.StartedYes
+		return nil, &e
+	}
+	return spec.DecodeResponse(m)
+}
+
+// refusal returns the error that an answer other than 200 stands for.
+func refusal(resp *http.Response) error {
+	t := mediaType(resp.Header.Get("Content-Type"))
+	if t != typeProblem {
+		return foreign(resp, t)
+	}
+	text, err := io.ReadAll(io.LimitReader(resp.Body, maxTrailer))
+	if err != nil {
+		return &genai.Error{Kind: genai.Unavailable, Message: fmt.Sprintf("the answer with status %d was cut: %v", resp.StatusCode, err), Err: err}
+	}
+	p := transport.Problem{}
+	if err := json.Unmarshal(text, &p); err != nil {
+		return &genai.Error{Kind: transport.KindOf(resp.StatusCode), Message: fmt.Sprintf("the answer has status %d and cannot be understood", resp.StatusCode)}
+	}
+	if p.Kind == "" {
+		p.Status = resp.StatusCode // somebody else's problem, such as a gateway's
+	}
+	e := p.Err()
+	if e.RetryAfter == 0 {
+		e.RetryAfter = retryafter.Parse(resp.Header, time.Now())
+	}
+	return e
+}
+
+// foreign makes an error of an answer that no server of ours has given.
+func foreign(resp *http.Response, mediaType string) error {
+	if mediaType == "" {
+		mediaType = "nothing in particular"
+	}
+	e := &genai.Error{
+		Kind: transport.KindOf(resp.StatusCode), RetryAfter: retryafter.Parse(resp.Header, time.Now()),
+		Message: fmt.Sprintf("the answer has status %d, is %s, and comes from no server of ours: is something else at this address, or a proxy on the way?", resp.StatusCode, short(mediaType)),
+	}
+	if resp.StatusCode < http.StatusBadRequest {
+		e.Kind = genai.Malformed
+	}
+	return e
+}
+
+// A body is sent once: without GetBody, package net/http cannot send it again.
+type body struct {
+	rest [][]byte
+	gone atomic.Bool // all of it was handed to the connection
+}
+
+// Read implements [io.Reader].
+func (b *body) Read(p []byte) (n int, err error) {
+	for len(b.rest) > 0 && n < len(p) {
+		m := copy(p[n:], b.rest[0])
+		n += m
+		if b.rest[0] = b.rest[0][m:]; len(b.rest[0]) == 0 {
+			b.rest = b.rest[1:]
+		}
+	}
+	if len(b.rest) > 0 {
+		return n, nil
+	}
+	b.gone.Store(true)
+	return n, io.EOF
+}
+
+// Close implements [io.Closer].
+func (b *body) Close() error { return nil }
+
+// started says what is known when no answer came. A server of ours calls a handler when it has the whole request.
+func (b *body) started() genai.Started {
+	if b.gone.Load() {
+		return genai.StartedUnknown
+	}
+	return genai.StartedNo
+}

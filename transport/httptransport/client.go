@@ -1,0 +1,97 @@
+package httptransport
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"net/url"
+	"sync"
+	"time"
+)
+
+// A Client calls what a [Server] serves. Only Address must be set, before use. It is safe for concurrent use, connects
+// when it is first called, and uses its connections again.
+//
+// It never sends a request twice, follows no redirect, and uses no proxy of the environment.
+type Client struct {
+	// Address is where the server is: "http://host:port", "https://host:port", "h2c://host:port" for HTTP/2 without
+	// TLS, or "unix:/path/of.sock". A path is put before those of the operations. Calls to a malformed address fail
+	// with [genai.InvalidRequest], whose Field is "address".
+	Address string
+
+	// Transport makes the requests; nil means one of the client's own, with as many connections as calls need. Set it
+	// for certificates, credentials or proxies. It must not repeat requests, nor limit how long one may take.
+	Transport http.RoundTripper
+
+	once sync.Once
+	base url.URL
+	via  http.RoundTripper
+	err  error
+}
+
+const (
+	dialTime = 5 * time.Second
+	pingTime = 15 * time.Second // after so much silence a peer is asked whether it lives
+	keepIdle = 90 * time.Second // how long a connection waits for the next call
+	maxIdle  = 1024             // connections that wait
+)
+
+// CloseIdleConnections closes the connections that wait for the next call.
+func (c *Client) CloseIdleConnections() {
+	c.once.Do(c.connect)
+	if closer, ok := c.via.(interface{ CloseIdleConnections() }); ok {
+		closer.CloseIdleConnections()
+	}
+}
+
+// connect prepares for connecting.
+func (c *Client) connect() {
+	at, err := parseAddress(c.Address)
+	if err != nil {
+		c.err = err
+		return
+	}
+	c.base = url.URL{Scheme: at.scheme, Host: at.host, Path: at.path}
+	switch at.scheme {
+	case "h2c":
+		c.base.Scheme = "http"
+	case "unix":
+		c.base.Scheme, c.base.Host = "http", "localhost"
+	}
+	c.via = c.Transport
+	if c.via == nil {
+		c.via = newTransport(at)
+	}
+}
+
+func newTransport(at address) *http.Transport {
+	dialer := &net.Dialer{
+		Timeout:         dialTime,
+		KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: pingTime, Interval: pingTime / 3, Count: 3},
+	}
+	t := &http.Transport{
+		DialContext:         dialer.DialContext,
+		TLSHandshakeTimeout: dialTime,
+		MaxIdleConns:        maxIdle,
+		MaxIdleConnsPerHost: maxIdle,
+		IdleConnTimeout:     keepIdle,
+		DisableCompression:  true,
+		Protocols:           new(http.Protocols),
+		HTTP2:               &http.HTTP2Config{SendPingTimeout: pingTime, PingTimeout: pingTime},
+	}
+	switch at.scheme {
+	case "h2c":
+		t.Protocols.SetUnencryptedHTTP2(true)
+	case "https":
+		t.Protocols.SetHTTP1(true)
+		t.Protocols.SetHTTP2(true)
+	default:
+		t.Protocols.SetHTTP1(true)
+	}
+	if at.scheme == "unix" {
+		t.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return dialer.DialContext(ctx, "unix", at.host)
+		}
+	}
+	return t
+}

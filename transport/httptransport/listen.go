@@ -1,0 +1,145 @@
+package httptransport
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/url"
+	"os"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/dovetail-go/dovetail/genai"
+)
+
+// An address is where a server is.
+type address struct {
+	scheme string // "http", "https" or "h2c"; "unix"
+	host   string // with the port; the path of the socket, if it is one
+	path   string // before those of the operations; no slash at its end
+}
+
+const forms = `addresses look like "http://host:port", "https://host:port", "h2c://host:port" or "unix:/path/of.sock"`
+
+// parseAddress understands the address of a server as clients write it. An address of another transport is
+// [genai.Unsupported].
+func parseAddress(text string) (address, error) {
+	if path, ok := strings.CutPrefix(text, "unix:"); ok {
+		path = strings.TrimPrefix(path, "//")
+		if path == "" {
+			return address{}, addressError("%q has no path; %s", text, forms)
+		}
+		return address{scheme: "unix", host: path}, nil
+	}
+	scheme, _, ok := strings.Cut(text, "://")
+	if !ok {
+		e := addressError("%q has no scheme; %s", text, forms)
+		e.Kind = genai.Unsupported
+		return address{}, e
+	}
+	switch scheme {
+	case "http", "https", "h2c":
+	default:
+		e := addressError("%q is of another transport; %s", text, forms)
+		e.Kind = genai.Unsupported
+		return address{}, e
+	}
+	u, err := url.Parse(text)
+	if err != nil {
+		return address{}, addressError("the address is malformed; %s", forms)
+	}
+	switch {
+	case u.Hostname() == "":
+		return address{}, addressError("%q has no host; %s", u.Redacted(), forms)
+	case u.User != nil:
+		return address{}, addressError("%q has a name or a password in it, which is never sent", u.Redacted())
+	case u.RawQuery != "" || u.Fragment != "" || u.ForceQuery:
+		return address{}, addressError("%q has something behind the path", u.Redacted())
+	}
+	return address{scheme: scheme, host: u.Host, path: strings.TrimRight(u.Path, "/")}, nil
+}
+
+func addressError(format string, args ...any) *genai.Error {
+	return &genai.Error{Kind: genai.InvalidRequest, Field: "address", Started: genai.StartedNo, Message: fmt.Sprintf(format, args...)}
+}
+
+func listenError(kind genai.Kind, format string, args ...any) *genai.Error {
+	return &genai.Error{Kind: kind, Field: "listen", Started: genai.StartedNo, Message: fmt.Sprintf(format, args...)}
+}
+
+// listen opens an address to listen at: "host:port", with or without "http://" in front, or "unix:/path".
+func listen(text string) (net.Listener, error) {
+	if path, ok := strings.CutPrefix(text, "unix:"); ok {
+		return listenUnix(strings.TrimPrefix(path, "//"))
+	}
+	hostPort := text
+	if scheme, rest, ok := strings.Cut(text, "://"); ok {
+		if scheme != "http" && scheme != "h2c" {
+			return nil, listenError(genai.Unsupported, "cannot listen at %q: servers listen at \"host:port\" or \"unix:/path/of.sock\"", text)
+		}
+		hostPort = strings.TrimSuffix(rest, "/")
+	}
+	if _, _, err := net.SplitHostPort(hostPort); err != nil {
+		return nil, listenError(genai.InvalidRequest, "cannot listen at %q: servers listen at \"host:port\", such as \"127.0.0.1:8080\", or \"unix:/path/of.sock\"", text)
+	}
+	l, err := net.Listen("tcp", hostPort)
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		e := listenError(genai.Unavailable, "%s is in use: end the program that listens there, or choose another port; port 0 takes a free one", hostPort)
+		e.Err = err
+		return nil, e
+	case err != nil:
+		e := listenError(genai.Unavailable, "cannot listen at %s: %v", hostPort, err)
+		e.Err = err
+		return nil, e
+	}
+	return l, nil
+}
+
+// listenUnix opens a socket in the file system. One that a dead process has left behind is replaced.
+func listenUnix(path string) (net.Listener, error) {
+	if path == "" {
+		return nil, listenError(genai.InvalidRequest, "the path of the socket is missing, as in \"unix:/path/of.sock\"")
+	}
+	l, err := net.Listen("unix", path)
+	if errors.Is(err, syscall.EADDRINUSE) && abandoned(path) {
+		if err = os.Remove(path); err == nil || errors.Is(err, fs.ErrNotExist) {
+			l, err = net.Listen("unix", path)
+		}
+	}
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		e := listenError(genai.Unavailable, "%s is in use: end the program that listens there, or choose another path", path)
+		e.Err = err
+		return nil, e
+	case err != nil:
+		e := listenError(genai.Unavailable, "cannot listen at %s: %v", path, err)
+		e.Err = err
+		return nil, e
+	}
+	return l, nil
+}
+
+// abandoned reports whether there is a socket at which nobody listens.
+func abandoned(path string) bool {
+	info, err := os.Lstat(path)
+	if err != nil || info.Mode()&fs.ModeSocket == 0 {
+		return false
+	}
+	conn, err := net.DialTimeout("unix", path, time.Second)
+	if err == nil {
+		_ = conn.Close()
+	}
+	return errors.Is(err, syscall.ECONNREFUSED)
+}
+
+// reachable refuses a listener that other machines can reach, where nobody said that it may be.
+func (s *Server) reachable(at net.Addr) error {
+	tcp, ok := at.(*net.TCPAddr)
+	if s.Insecure || !ok || tcp.IP.IsLoopback() {
+		return nil
+	}
+	return listenError(genai.Precondition, "%v can be reached from other machines, and nothing asks them who they are: listen at 127.0.0.1, or set Insecure if the network around it can be trusted", at)
+}

@@ -1,0 +1,93 @@
+package httptransport
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/dovetail-go/dovetail/genai"
+)
+
+const (
+	headerTime     = 10 * time.Second // for the headers of a request
+	idleTime       = 3 * time.Minute  // longer than clients keep an idle connection, so that it is they who close it
+	maxHeaderBytes = 64 << 10
+)
+
+// Serve answers on l until ctx ends, closes l, and returns nil. It speaks HTTP/1.1, and HTTP/2 with those who begin with
+// it. l must be a listener that only this machine can reach, unless the Server is Insecure.
+//
+// When ctx ends, /readyz says so and new calls are refused with [genai.Unavailable], which tells clients that they
+// have not started. Running calls and streams may go on for DrainGrace; then their contexts end and their callers get
+// [genai.Unavailable]. Serve waits for the handlers a few seconds more, and returns a [genai.Timeout] error that names
+// those that did not heed their context. A Server that has ended takes no more calls.
+func (s *Server) Serve(ctx context.Context, l net.Listener) error {
+	if err := s.reachable(l.Addr()); err != nil {
+		_ = l.Close() // the other error says more
+		return err
+	}
+	hs := &http.Server{
+		Handler:           s,
+		ReadHeaderTimeout: headerTime,
+		IdleTimeout:       idleTime,
+		MaxHeaderBytes:    maxHeaderBytes,
+		Protocols:         new(http.Protocols),
+		HTTP2:             &http.HTTP2Config{SendPingTimeout: pingTime, PingTimeout: pingTime},
+		ErrorLog:          slog.NewLogLogger(slog.Default().Handler(), slog.LevelWarn),
+	}
+	hs.Protocols.SetHTTP1(true)
+	hs.Protocols.SetUnencryptedHTTP2(true)
+	failed := make(chan error, 1)
+	go func() { failed <- hs.Serve(l) }() // ends with hs, for which this function waits
+	select {
+	case err := <-failed:
+		_ = s.finish(hs)
+		return &genai.Error{Kind: genai.Unavailable, Field: "listen", Message: fmt.Sprintf("cannot go on listening at %v: %v", l.Addr(), err), Err: err}
+	case <-ctx.Done():
+	}
+	err := s.finish(hs)
+	if serve := <-failed; !errors.Is(serve, http.ErrServerClosed) {
+		err = errors.Join(err, serve)
+	}
+	return err
+}
+
+// finish ends what runs: the calls first, while the listener still tells new callers that it is over.
+func (s *Server) finish(hs *http.Server) error {
+	idle := s.drain()
+	grace := s.DrainGrace
+	if grace == 0 {
+		grace = defaultDrainGrace
+	}
+	var err error
+	if !within(idle, grace) {
+		names := s.cancelAll(errShutdown)
+		if !within(idle, drainTime) {
+			slices.Sort(names)
+			err = &genai.Error{Kind: genai.Timeout, Message: "calls went on after their context had ended: " + strings.Join(slices.Compact(names), ", ")}
+		}
+	}
+	rest, cancel := context.WithTimeout(context.Background(), drainTime) // for pages, and for answers on their way
+	defer cancel()
+	_ = hs.Shutdown(rest) // what did not end by itself ends now
+	_ = hs.Close()
+	return err
+}
+
+// within reports whether c is closed before the time is up.
+func within(c <-chan struct{}, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-c:
+		return true
+	case <-timer.C:
+		return false
+	}
+}

@@ -1,0 +1,226 @@
+package httptransport
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/dovetail-go/dovetail/genai"
+	"github.com/dovetail-go/dovetail/transport"
+)
+
+// A Server makes handlers callable over HTTP: service.operation at POST /service/operation. The zero value is ready; set
+// the fields before use. It is safe for concurrent use.
+//
+// A Server is an [http.Handler], to be mounted where a program has its own server, at the root of a host. [Server.Serve]
+// is a server complete with limits and an orderly end. Whichever it is, GET /livez answers as long as the process does, and
+// GET /readyz answers 503 once the Server takes no more calls.
+type Server struct {
+	// Insecure lets Serve listen where other machines can reach it. Anybody who can is then allowed to call: declare it
+	// where the network, or a proxy in front, sees to that.
+	Insecure bool
+
+	// Hosts are further names by which this server is called over the loopback interface, such as those that a proxy on
+	// this machine passes on. "localhost" and addresses need no mention. Other names are refused there: a page in a
+	// browser could have bent them to this machine.
+	Hosts []string
+
+	// Pages answers GET requests for everything else; nil means that there is nothing else.
+	Pages http.Handler
+
+	// DrainGrace is how long calls may go on after Serve was told to end; 0 means 15 seconds.
+	DrainGrace time.Duration
+
+	// MaxInFlight is how many calls may run at a time; 0 means that there is no limit. A call beyond it is refused at
+	// once with [genai.Overloaded]; nothing is queued.
+	MaxInFlight int
+
+	origin http.CrossOriginProtection
+
+	opsMu sync.RWMutex
+	ops   map[string]*operation // by path
+
+	mu       sync.Mutex
+	running  map[*call]struct{}
+	draining bool
+	idle     chan struct{} // closed when draining and nothing runs
+}
+
+// An operation is what is at a path.
+type operation struct {
+	spec    *transport.Spec
+	handler genai.AnyHandler
+}
+
+const defaultDrainGrace = 15 * time.Second
+
+// Handle implements [transport.Server].
+func (s *Server) Handle(spec *transport.Spec, h genai.AnyHandler) {
+	path := pathOf(spec)
+	s.opsMu.Lock()
+	defer s.opsMu.Unlock()
+	if _, taken := s.ops[path]; taken {
+		panic(fmt.Sprintf("httptransport: %s has a handler already", spec.Name))
+	}
+	if s.ops == nil {
+		s.ops = map[string]*operation{}
+	}
+	s.ops[path] = &operation{spec, h}
+}
+
+func pathOf(spec *transport.Spec) string {
+	service, operation, _ := strings.Cut(spec.Name, ".")
+	return "/" + service + "/" + operation
+}
+
+// ServeHTTP implements [http.Handler].
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if err := s.foreign(r); err != nil {
+		writeProblem(w, err, http.StatusForbidden)
+		return
+	}
+	s.opsMu.RLock()
+	op := s.ops[r.URL.Path]
+	s.opsMu.RUnlock()
+	get := r.Method == http.MethodGet || r.Method == http.MethodHead
+	switch {
+	case op != nil && r.Method == http.MethodPost:
+		s.call(w, r, op)
+	case op != nil:
+		w.Header().Set("Allow", http.MethodPost)
+		writeProblem(w, refuse(genai.Unimplemented, "%s is called with POST", op.spec.Name), http.StatusMethodNotAllowed)
+	case get && r.URL.Path == "/livez":
+		writeText(w, http.StatusOK, "alive\n")
+	case get && r.URL.Path == "/readyz":
+		s.ready(w)
+	case get && s.Pages != nil:
+		s.Pages.ServeHTTP(w, r)
+	case get:
+		writeProblem(w, refuse(genai.NotFound, "there is no page here"), 0)
+	default:
+		writeProblem(w, refuse(genai.Unimplemented, "nobody serves %q here", short(r.URL.Path)), 0)
+	}
+}
+
+// short returns as much of a text of the caller's as an error may repeat.
+func short(text string) string {
+	const most = 100
+	if len(text) > most {
+		return text[:most] + "..."
+	}
+	return text
+}
+
+// foreign finds requests that a browser makes on behalf of a page that is not ours.
+func (s *Server) foreign(r *http.Request) error {
+	if err := s.origin.Check(r); err != nil {
+		return refuse(genai.PermissionDenied, "the request comes from a page of another site")
+	}
+	local, _ := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
+	if tcp, ok := local.(*net.TCPAddr); !ok || !tcp.IP.IsLoopback() || s.knows(r.Host) {
+		return nil
+	}
+	return refuse(genai.PermissionDenied, "%q is no name of this server; add it to Hosts if it should be", short(r.Host))
+}
+
+// knows reports whether a Host header names this server, where only this machine can reach it.
+func (s *Server) knows(host string) bool {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	host = strings.Trim(host, "[]")
+	if host == "" || strings.EqualFold(host, "localhost") || net.ParseIP(host) != nil {
+		return true
+	}
+	for _, known := range s.Hosts {
+		if strings.EqualFold(host, known) {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *Server) ready(w http.ResponseWriter) {
+	s.mu.Lock()
+	draining := s.draining
+	s.mu.Unlock()
+	if draining {
+		writeText(w, http.StatusServiceUnavailable, "ending\n")
+		return
+	}
+	writeText(w, http.StatusOK, "ready\n")
+}
+
+// begin lets a call in, or says why not.
+func (s *Server) begin(c *call) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.draining {
+		return refuse(genai.Unavailable, "the server is about to end and takes no more calls")
+	}
+	if s.MaxInFlight > 0 && len(s.running) >= s.MaxInFlight {
+		e := refuse(genai.Overloaded, "%d calls are running, which is the limit", s.MaxInFlight)
+		e.RetryAfter = time.Second
+		return e
+	}
+	if s.running == nil {
+		s.running = map[*call]struct{}{}
+	}
+	s.running[c] = struct{}{}
+	return nil
+}
+
+func (s *Server) end(c *call) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.running, c)
+	if s.draining && len(s.running) == 0 {
+		close(s.idle)
+	}
+}
+
+// drain lets no more calls in, and returns a channel that is closed when none is running any more.
+func (s *Server) drain() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.draining {
+		s.draining, s.idle = true, make(chan struct{})
+		if len(s.running) == 0 {
+			close(s.idle)
+		}
+	}
+	return s.idle
+}
+
+// cancelAll ends the contexts of all calls, and returns the names of their operations.
+func (s *Server) cancelAll(cause error) (names []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c := range s.running {
+		names = append(names, c.op.spec.Name)
+		c.cancel(cause)
+	}
+	return names
+}
+
+// refuse makes an error of a call that has not started.
+func refuse(kind genai.Kind, format string, args ...any) *genai.Error {
+	return &genai.Error{Kind: kind, Started: genai.StartedNo, Message: fmt.Sprintf(format, args...)}
+}
+
+// errShutdown is the cause that calls are cancelled with whose grace is over.
+var errShutdown = &genai.Error{Kind: genai.Unavailable, Started: genai.StartedYes, Message: "the server ended before the call did"}
+
+// A bare context ends with another and has none of its values: what package net/http puts there is nothing that a
+// handler could have in another place.
+type bare struct{ context.Context }
+
+// Value returns nothing.
+func (b *bare) Value(any) any { return nil }
+
+// AfterFunc lets package context derive from a bare context without a goroutine.
+func (b *bare) AfterFunc(f func()) (stop func() bool) { return context.AfterFunc(b.Context, f) }
