@@ -45,6 +45,9 @@ func (s *Server) call(w http.ResponseWriter, r *http.Request, op *operation) {
 		}
 	}()
 	c.serve(r)
+	if c.pump != nil {
+		c.pump.join()
+	}
 	returned = true
 }
 
@@ -55,6 +58,9 @@ func (c *call) broken(panicked any) {
 		message = "the server panicked"
 	}
 	c.fail(&genai.Error{Kind: genai.Internal, Started: genai.StartedYes, Message: message})
+	if c.pump != nil {
+		c.pump.join()
+	}
 	_ = http.NewResponseController(c.w).Flush() // nobody else does: this goroutine goes no further
 	if panicked != nil {
 		panic(panicked)

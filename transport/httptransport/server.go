@@ -196,13 +196,15 @@ func (s *Server) drain() <-chan struct{} {
 	return s.idle
 }
 
-// cancelAll ends the contexts of all calls, and returns the names of their operations.
+// cancelAll ends the contexts of all calls, and returns the names of their operations. Callers who do not read what they
+// asked for hold up nothing any more.
 func (s *Server) cancelAll(cause error) (names []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for c := range s.running {
 		names = append(names, c.op.spec.Name)
 		c.cancel(cause)
+		_ = http.NewResponseController(c.w).SetWriteDeadline(time.Now().Add(drainTime / 2)) // not every writer can
 	}
 	return names
 }

@@ -3,8 +3,6 @@ package httptransport
 import (
 	"encoding/json"
 	"io"
-	"net/http"
-	"sync"
 
 	"github.com/dovetail-go/dovetail/genai"
 	"github.com/dovetail-go/dovetail/transport"
@@ -55,7 +53,7 @@ func (c *call) start() {
 	h["Cache-Control"] = []string{"no-store"}
 	h["X-Accel-Buffering"] = []string{"no"} // or nginx holds pieces back
 	c.begun = true
-	c.pump = newPump(c.w)
+	c.pump = newPump(c.w, c.cancel)
 }
 
 // send sends a piece. It reports false if nobody takes it any more.
@@ -93,41 +91,4 @@ func appendEvent(dst []byte, event string, data []byte) []byte {
 	}
 	dst = append(append(dst, "data: "...), data...)
 	return append(dst, '\n', '\n')
-}
-
-// A pump writes what it is given and flushes it.
-type pump struct {
-	w  http.ResponseWriter
-	rc *http.ResponseController
-
-	mu  sync.Mutex
-	buf []byte
-}
-
-func newPump(w http.ResponseWriter) *pump {
-	return &pump{w: w, rc: http.NewResponseController(w)}
-}
-
-// send writes what add appends to a buffer.
-func (p *pump) send(add func([]byte) []byte) bool {
-	p.buf = add(p.buf[:0])
-	if _, err := p.w.Write(p.buf); err != nil {
-		return false
-	}
-	return p.rc.Flush() == nil
-}
-
-// sendRaw writes slices that are too large to be copied.
-func (p *pump) sendRaw(slices [][]byte) bool {
-	for _, b := range slices {
-		if _, err := p.w.Write(b); err != nil {
-			return false
-		}
-	}
-	return p.rc.Flush() == nil
-}
-
-// finish writes the last of it. It is not flushed, so that it goes out with the end of the response.
-func (p *pump) finish(last []byte) {
-	_, _ = p.w.Write(last)
 }
