@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"math"
 	"net/http"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"time"
@@ -38,32 +40,46 @@ func (s *Server) call(w http.ResponseWriter, r *http.Request, op *operation) {
 		return
 	}
 	defer s.end(c)
+	if r.ProtoMajor < 2 {
+		c.contain(r)
+		return
+	}
+	// A handler that ends its goroutine must not end that of net/http, which would reset the stream before its error has
+	// been read. HTTP/1.1 has no such trouble: there only the connection is lost.
+	done := make(chan struct{})
+	go func() { // ends with the handler, which is waited for right below
+		defer close(done)
+		c.contain(r)
+	}()
+	<-done
+}
+
+// contain serves a request whatever its handler does.
+func (c *call) contain(r *http.Request) {
 	returned := false
 	defer func() {
 		if !returned {
 			c.broken(recover())
 		}
+		if c.pump != nil {
+			c.pump.join()
+		}
 	}()
 	c.serve(r)
-	if c.pump != nil {
-		c.pump.join()
-	}
 	returned = true
 }
 
-// broken tells the caller of a handler that did not return. A panic that came this far is not the handler's.
+// broken tells the caller of a handler that did not return. A panic that came this far is not the handler's: Op.Serve
+// contains those.
 func (c *call) broken(panicked any) {
 	message := "the handler ended its goroutine instead of returning"
 	if panicked != nil {
 		message = "the server panicked"
+		slog.Error("httptransport: a call panicked", "op", c.op.spec.Name, "panic", panicked, "stack", string(debug.Stack()))
 	}
 	c.fail(&genai.Error{Kind: genai.Internal, Started: genai.StartedYes, Message: message})
-	if c.pump != nil {
-		c.pump.join()
-	}
-	_ = http.NewResponseController(c.w).Flush() // nobody else does: this goroutine goes no further
-	if panicked != nil {
-		panic(panicked)
+	if panicked == nil {
+		_ = http.NewResponseController(c.w).Flush() // nobody else does if this goroutine is that of net/http
 	}
 }
 
