@@ -47,6 +47,9 @@ func TestErrorIs(t *testing.T) {
 			t.Errorf("errors.Is(err, %v) is %v", target, !want)
 		}
 	}
+	if errors.Is(&genai.Error{Kind: genai.NotFound}, &genai.Error{Kind: genai.NotFound}) {
+		t.Error("two errors without a reason are the same to errors.Is")
+	}
 	for kind, target := range map[genai.Kind]error{genai.Cancelled: context.Canceled, genai.DeadlineExceeded: context.DeadlineExceeded} {
 		if !errors.Is(&genai.Error{Kind: kind}, target) {
 			t.Errorf("%s is not %v", kind, target)
