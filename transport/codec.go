@@ -1,0 +1,161 @@
+package transport
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"reflect"
+	"unicode/utf8"
+
+	"github.com/dovetail-go/dovetail/genai"
+	"github.com/dovetail-go/dovetail/internal/copier"
+)
+
+// A codec encodes, decodes and copies values of one type.
+type codec struct {
+	typ     reflect.Type // what the values are; may be a pointer
+	copier  *copier.Copier
+	blobs   *blobWalk // nil if the type has no Blobs
+	numbers bool      // numbers may land in interfaces, and are kept as json.Number there
+}
+
+func newCodec(t reflect.Type) (codec, error) {
+	shape := t
+	if shape.Kind() == reflect.Pointer {
+		shape = shape.Elem()
+	}
+	if shape.Kind() != reflect.Struct {
+		return codec{}, fmt.Errorf("%v is not a struct: only structs can be extended later without breaking their users", t)
+	}
+	c, err := copier.For(t)
+	if err != nil {
+		return codec{}, err
+	}
+	return codec{typ: t, copier: c, blobs: findBlobs(t), numbers: reaches(t, reflect.Interface)}, nil
+}
+
+func (c *codec) encode(v any) (Message, error) {
+	if reflect.TypeOf(v) != c.typ {
+		return Message{}, genai.Errorf(genai.Internal, "a %T was sent as a %v", v, c.typ)
+	}
+	if value := reflect.ValueOf(v); value.Kind() == reflect.Pointer && value.IsNil() {
+		return Message{}, genai.Errorf(genai.InvalidRequest, "the message is nil")
+	}
+	return c.encodeChecked(v)
+}
+
+// encodePointer encodes what v points to.
+func (c *codec) encodePointer(v any) (Message, error) {
+	if c.typ.Kind() == reflect.Pointer {
+		return c.encode(reflect.ValueOf(v).Elem().Interface())
+	}
+	return c.encodeChecked(v)
+}
+
+func (c *codec) encodeChecked(v any) (Message, error) {
+	if err := c.copier.Check(v); err != nil {
+		return Message{}, err
+	}
+	var m Message
+	if c.blobs != nil && c.blobs.any(reflect.ValueOf(v)) {
+		detached, err := c.copier.Copy(v)
+		if err != nil {
+			return Message{}, err
+		}
+		if v, err = c.blobs.detach(detached, &m.Parts); err != nil {
+			return Message{}, err
+		}
+	}
+	var err error
+	if m.Head, err = json.Marshal(v); err != nil {
+		return Message{}, plain(err)
+	}
+	return m, nil
+}
+
+func (c *codec) decode(m Message) (any, error) {
+	shape := c.typ
+	if shape.Kind() == reflect.Pointer {
+		shape = shape.Elem()
+	}
+	into := reflect.New(shape)
+	if err := c.read(m, into.Interface(), into); err != nil {
+		return nil, err
+	}
+	if c.typ.Kind() == reflect.Pointer {
+		return into.Interface(), nil
+	}
+	return into.Elem().Interface(), nil
+}
+
+// decodeInto decodes into what v points to.
+func (c *codec) decodeInto(m Message, v any) error {
+	return c.read(m, v, reflect.ValueOf(v))
+}
+
+func (c *codec) read(m Message, into any, value reflect.Value) error {
+	if !utf8.Valid(m.Head) {
+		return genai.Errorf(genai.InvalidRequest, "the message is not UTF-8")
+	}
+	if !isObject(m.Head) {
+		return genai.Errorf(genai.InvalidRequest, "the message is not a JSON object")
+	}
+	var err error
+	if c.numbers {
+		d := json.NewDecoder(bytes.NewReader(m.Head))
+		d.UseNumber()
+		if err = d.Decode(into); err == nil {
+			if _, more := d.Token(); more != io.EOF {
+				err = errors.New("there is something after the JSON object")
+			}
+		}
+	} else {
+		err = json.Unmarshal(m.Head, into)
+	}
+	if err != nil {
+		return plain(err)
+	}
+	if c.blobs != nil {
+		return c.blobs.attach(value, m.Parts)
+	}
+	return nil
+}
+
+func isObject(head []byte) bool {
+	head = bytes.TrimLeft(head, " \t\r\n")
+	return len(head) > 0 && head[0] == '{'
+}
+
+func (c *codec) copy(v any) (any, error) {
+	if reflect.TypeOf(v) != c.typ {
+		return nil, genai.Errorf(genai.Internal, "a %T was sent as a %v", v, c.typ)
+	}
+	if value := reflect.ValueOf(v); value.Kind() == reflect.Pointer && value.IsNil() {
+		return nil, genai.Errorf(genai.InvalidRequest, "the message is nil")
+	}
+	return c.copier.Copy(v)
+}
+
+// copyInto copies what from points to into what to points to.
+func (c *codec) copyInto(to, from any) error { return c.copier.CopyInto(to, from) }
+
+// plain makes an error of package json one of ours: which field, and what is wrong, without the text of the message.
+func plain(err error) error {
+	if e, ok := errors.AsType[*genai.Error](err); ok {
+		return e
+	}
+	e := &genai.Error{Kind: genai.InvalidRequest}
+	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+		e.Field = wrong.Field
+		e.Message = fmt.Sprintf("a JSON %s cannot be a %v", wrong.Value, wrong.Type)
+		return e
+	}
+	if _, ok := errors.AsType[*json.SyntaxError](err); ok {
+		e.Message = "the message is not JSON: " + err.Error()
+		return e
+	}
+	e.Message = "the message does not fit: " + err.Error()
+	return e
+}

@@ -1,0 +1,36 @@
+package transport
+
+import (
+	"context"
+	"crypto/rand"
+	"log/slog"
+	"runtime/debug"
+
+	"github.com/dovetail-go/dovetail/genai"
+)
+
+// contain makes a panic of h the error of the one call.
+func contain(spec *Spec, h genai.AnyHandler) genai.AnyHandler {
+	return func(ctx context.Context, req any) (resp any, err error) {
+		defer func() {
+			if p := recover(); p != nil {
+				resp, err = nil, panicked(spec, p)
+			}
+		}()
+		resp, err = h(ctx, req)
+		if err != nil {
+			return nil, err
+		}
+		if resp == nil {
+			return nil, genai.Errorf(genai.Internal, "the handler returned neither a response nor an error")
+		}
+		return resp, nil
+	}
+}
+
+// panicked logs a panic with its stack, and returns what the caller is told: an id to look for in that log.
+func panicked(spec *Spec, p any) *genai.Error {
+	id := rand.Text()[:10]
+	slog.Error("a handler panicked", "op", spec.Name, "id", id, "panic", p, "stack", string(debug.Stack()))
+	return &genai.Error{Kind: genai.Internal, Started: genai.StartedYes, Message: "the handler panicked; the log of the service has it under " + id}
+}

@@ -1,0 +1,22 @@
+// Package transport lets handlers be called from elsewhere. An [Op] is a name with types, all that two sides of a wire
+// must agree on; Serve and Dial are its only verbs:
+//
+//	var Moderate = transport.Op[*genai.ModerationRequest, *genai.Verdict]{Name: "moderation.check"}
+//
+//	Moderate.Serve(server, moderator)      // where the service is
+//	moderate := Moderate.Dial(client)      // where it is needed: a handler like the one that is served
+//
+// Who serves and who calls are a [Server] and a [Client] of some transport: package inproc within one process, package
+// httptransport between processes. A [Switch] is both, and sends each call to where its [Placement] says that the service
+// lives. A transport moves erased handlers by name; what it must know about an operation is in its [Spec].
+//
+// # What every transport does alike
+//
+// Values are copied: nobody sees what the other side does to a message, and fields without a place in JSON do not travel.
+// Of the context, the deadline, the cancellation, the number of the attempt and the metadata (see [WithMetadata])
+// travel, and nothing else. Errors arrive as [genai.Error] with all that it says but its cause, marked Remote. A panic
+// becomes an [genai.Internal] error of the one call. A stream is pulled, piece by piece, by the one who reads it, and one
+// that was cut is never taken for one that ended. No call is ever repeated.
+//
+// Package transporttest proves this for a transport.
+package transport

@@ -1,0 +1,42 @@
+package transport
+
+import (
+	"context"
+
+	"github.com/dovetail-go/dovetail/genai"
+)
+
+// An Envelope is what travels beside a request, for those who write transports. The deadline travels too; transports
+// send it as the time that is left.
+type Envelope struct {
+	Metadata map[string]string // not to be changed
+	Attempt  int               // see [genai.AttemptOf]
+}
+
+// EnvelopeOf returns what a call under ctx carries.
+func EnvelopeOf(ctx context.Context) Envelope {
+	e := Envelope{Attempt: genai.AttemptOf(ctx)}
+	if m := metadataOf(ctx); m != nil {
+		e.Metadata = m.pairs
+	}
+	return e
+}
+
+// Open returns the context of the handler, made from one of the transport that has no values of the caller. Metadata
+// that breaks the rules of [WithMetadata] is an error.
+func (e Envelope) Open(ctx context.Context) (context.Context, error) {
+	if e.Attempt > 1 {
+		ctx = genai.WithAttempt(ctx, e.Attempt)
+	}
+	if len(e.Metadata) == 0 {
+		return ctx, nil
+	}
+	m := &metadata{pairs: e.Metadata}
+	for name, value := range e.Metadata {
+		m.size += len(name) + len(value)
+		if err := checkPair(name, value, m.size); err != nil {
+			return nil, err
+		}
+	}
+	return context.WithValue(ctx, metadataKey{}, m), nil
+}

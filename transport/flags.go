@@ -1,0 +1,121 @@
+package transport
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"flag"
+	"os"
+	"strings"
+
+	"github.com/dovetail-go/dovetail/genai"
+)
+
+// PlacementFlags adds the flags -serve, -listen, -at and -placement to flags. After flags have been parsed, the function
+// it returns gives the placement, which comes from, in this order:
+//
+//   - the flags: "-serve desk,answers -listen 127.0.0.1:8080 -at moderation=http://127.0.0.1:8081", where -serve and -at
+//     may be repeated,
+//   - the environment variables DOVETAIL_SERVE, DOVETAIL_LISTEN and DOVETAIL_AT, written the same way,
+//   - a file of JSON that -placement or DOVETAIL_PLACEMENT names, with the members of [Placement].
+//
+// Each of the three settings comes from the first place that has it. What is wrong is [genai.InvalidRequest] with a Field
+// that names the flag, the variable, or the member of the file; see [Placement.Check] for services.
+func PlacementFlags(flags *flag.FlagSet, getenv func(string) string, services ...string) func() (Placement, error) {
+	hint := ""
+	if len(services) > 0 {
+		hint = " (" + strings.Join(services, ", ") + ")"
+	}
+	given := map[string]*string{}
+	add := func(name, usage string, list bool) {
+		value := new(string)
+		given[name] = value
+		flags.Func(name, usage, func(text string) error {
+			if list && *value != "" {
+				text = *value + "," + text
+			}
+			*value = text
+			return nil
+		})
+	}
+	add("serve", "the `services` that live in this process, separated by commas"+hint+"; none: all that -at does not name", true)
+	add("listen", "the `address` where others reach them, such as 127.0.0.1:8080", false)
+	add("at", "where other services are, as `service=address`, separated by commas", true)
+	add("placement", "a JSON `file` with serve, listen and at", false)
+	return func() (Placement, error) {
+		p := placementSources{given: given, getenv: getenv}
+		return p.placement(services)
+	}
+}
+
+type placementSources struct {
+	given  map[string]*string
+	getenv func(string) string
+	from   map[string]string // the source of each setting, for errors
+}
+
+func (s *placementSources) placement(services []string) (Placement, error) {
+	var p Placement
+	s.from = map[string]string{}
+	if path, field := s.setting("placement"); path != "" {
+		if err := readPlacement(path, field, &p); err != nil {
+			return Placement{}, err
+		}
+		for _, name := range []string{"serve", "listen", "at"} {
+			s.from[name] = path + ": " + name
+		}
+	}
+	if text, field := s.setting("serve"); text != "" {
+		p.Serve, s.from["serve"] = nil, field
+		for name := range strings.SplitSeq(text, ",") {
+			p.Serve = append(p.Serve, strings.TrimSpace(name))
+		}
+	}
+	if text, field := s.setting("listen"); text != "" {
+		p.Listen, s.from["listen"] = text, field
+	}
+	if text, field := s.setting("at"); text != "" {
+		p.At, s.from["at"] = map[string]string{}, field
+		for pair := range strings.SplitSeq(text, ",") {
+			name, address, ok := strings.Cut(strings.TrimSpace(pair), "=")
+			if !ok {
+				return Placement{}, placementError(field, "%q is not of the form service=address", pair)
+			}
+			if _, twice := p.At[name]; twice {
+				return Placement{}, placementError(field, "%s is named twice", name)
+			}
+			p.At[name] = address
+		}
+	}
+	if err := p.Check(services...); err != nil {
+		e := *genai.AsError(err)
+		e.Field = s.from[e.Field]
+		return Placement{}, &e
+	}
+	return p, nil
+}
+
+// setting returns a setting and the name of its source.
+func (s *placementSources) setting(name string) (value, field string) {
+	if v := *s.given[name]; v != "" {
+		return v, "-" + name
+	}
+	variable := "DOVETAIL_" + strings.ToUpper(name)
+	return s.getenv(variable), variable
+}
+
+func readPlacement(path, field string, into *Placement) error {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return placementError(field, "the file cannot be read: %v", err)
+	}
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.DisallowUnknownFields()
+	if err := d.Decode(into); err != nil {
+		if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok && wrong.Field != "" {
+			return placementError(path+": "+wrong.Field, "a JSON %s cannot be a %v", wrong.Value, wrong.Type)
+		}
+		return placementError(path, "the file is not a placement: %v", err)
+	}
+	return nil
+}

@@ -1,0 +1,59 @@
+package inproc
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"github.com/dovetail-go/dovetail/genai"
+	"github.com/dovetail-go/dovetail/transport"
+)
+
+// A Network joins what is served on it with those who call it, in this process. The zero value is ready. It is safe for
+// concurrent use.
+//
+// Each call runs in a goroutine of its own, which ends with the handler. A stream is pulled by its reader, in the reader's
+// goroutine. Operations that are declared Shared run in the goroutine of the caller.
+type Network struct {
+	// Strict sends every message through the codec of the wire, and calls the handlers of operations that are declared
+	// Safe twice, to find out in tests what would go wrong between processes. It is slower by a factor of ten.
+	Strict bool
+
+	mu       sync.RWMutex
+	handlers map[string]genai.AnyHandler
+}
+
+// Handle implements [transport.Server].
+func (n *Network) Handle(spec *transport.Spec, h genai.AnyHandler) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if _, taken := n.handlers[spec.Name]; taken {
+		panic(fmt.Sprintf("inproc: %s has a handler already", spec.Name))
+	}
+	if n.handlers == nil {
+		n.handlers = map[string]genai.AnyHandler{}
+	}
+	n.handlers[spec.Name] = h
+}
+
+// Call implements [transport.Client].
+func (n *Network) Call(ctx context.Context, spec *transport.Spec, req any) (any, error) {
+	n.mu.RLock()
+	h, ok := n.handlers[spec.Name]
+	n.mu.RUnlock()
+	if !ok {
+		return nil, &genai.Error{Kind: genai.Unimplemented, Started: genai.StartedNo, Message: "nobody serves " + spec.Name + " here"}
+	}
+	outer, err := transport.EnvelopeOf(ctx).Open(&bare{ctx})
+	if err != nil {
+		return nil, err
+	}
+	c := &call{spec: spec, handler: h, caller: ctx, reply: transport.ReplyOf(ctx), strict: n.Strict}
+	if c.reply != nil {
+		outer, c.own = transport.WithReply(outer)
+	}
+	if spec.Shared && !n.Strict {
+		return c.share(outer, req)
+	}
+	return c.run(outer, req)
+}

@@ -1,0 +1,171 @@
+package transport
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"strings"
+	"sync"
+
+	"github.com/dovetail-go/dovetail/genai"
+)
+
+// The limits of metadata: it is for what describes a call, and a header of HTTP must be able to hold it.
+const (
+	maxMetadata = 8 << 10 // bytes of all names and values
+	reserved    = "dovetail-"
+)
+
+type metadataKey struct{}
+
+// metadata is what a context holds; it is never changed.
+type metadata struct {
+	pairs map[string]string
+	size  int
+	err   error // the first pair that was wrong
+}
+
+func metadataOf(ctx context.Context) *metadata {
+	m, _ := ctx.Value(metadataKey{}).(*metadata)
+	return m
+}
+
+// WithMetadata returns a context under which every call carries the pair, over any number of services: what a handler was
+// called with goes on with the calls that it makes under its context. A later value of the same name replaces an
+// earlier one.
+//
+// Names are made of lower case letters, digits, "-", "_" and ".", and do not begin with "dovetail-". Values are printable
+// ASCII. All of it together is at most 8 KiB. A call under a context that breaks these rules fails with
+// [genai.InvalidRequest], whose Field names the pair.
+func WithMetadata(ctx context.Context, name, value string) context.Context {
+	next := &metadata{pairs: map[string]string{}}
+	if m := metadataOf(ctx); m != nil {
+		maps.Copy(next.pairs, m.pairs)
+		next.size, next.err = m.size, m.err
+	}
+	if old, ok := next.pairs[name]; ok {
+		next.size -= len(name) + len(old)
+	}
+	next.pairs[name] = value
+	next.size += len(name) + len(value)
+	if next.err == nil {
+		next.err = checkPair(name, value, next.size)
+	}
+	return context.WithValue(ctx, metadataKey{}, next)
+}
+
+// Metadata returns the value that the call was made with, or "".
+func Metadata(ctx context.Context, name string) string {
+	if m := metadataOf(ctx); m != nil {
+		return m.pairs[name]
+	}
+	return ""
+}
+
+func metadataError(ctx context.Context) error {
+	if m := metadataOf(ctx); m != nil && m.err != nil {
+		return m.err
+	}
+	return nil
+}
+
+func checkPair(name, value string, size int) error {
+	wrong := func(format string, args ...any) error {
+		return &genai.Error{Kind: genai.InvalidRequest, Field: "metadata." + name, Message: fmt.Sprintf(format, args...)}
+	}
+	if name == "" || !onlyNameBytes(name) {
+		return wrong("a name of metadata is made of lower case letters, digits, \"-\", \"_\" and \".\"")
+	}
+	if strings.HasPrefix(name, reserved) {
+		return wrong("names that begin with %q are the transport's own", reserved)
+	}
+	for i := range len(value) {
+		if value[i] < ' ' || value[i] > '~' {
+			return wrong("a value of metadata is printable ASCII")
+		}
+	}
+	if strings.TrimSpace(value) != value {
+		return wrong("a value of metadata neither begins nor ends with a space")
+	}
+	if size > maxMetadata {
+		return wrong("the metadata has %d bytes; it may have %d", size, maxMetadata)
+	}
+	return nil
+}
+
+func onlyNameBytes(name string) bool {
+	for i := range len(name) {
+		switch c := name[i]; {
+		case c >= 'a' && c <= 'z', c >= '0' && c <= '9', c == '-', c == '_', c == '.':
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+// A Reply is the metadata that comes back: with the response, and once more when a stream has ended. A handler sets it,
+// for example to what a call has cost; the caller gets it. All methods work on a nil Reply, and are safe for concurrent use.
+type Reply struct {
+	mu    sync.Mutex
+	pairs map[string]string
+}
+
+type replyKey struct{}
+
+// WithReply returns a context whose Reply collects what the calls made under it bring back. Handlers further in do not
+// see it: a reply goes back one call.
+func WithReply(ctx context.Context) (context.Context, *Reply) {
+	r := &Reply{}
+	return context.WithValue(ctx, replyKey{}, r), r
+}
+
+// ReplyOf returns the Reply of the call that ctx belongs to, or nil if nobody wants one.
+func ReplyOf(ctx context.Context) *Reply {
+	r, _ := ctx.Value(replyKey{}).(*Reply)
+	return r
+}
+
+// Set adds a pair. The rules are those of [WithMetadata]; what breaks them is refused with an error.
+func (r *Reply) Set(name, value string) error {
+	if r == nil {
+		return checkPair(name, value, len(name)+len(value))
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	size := len(name) + len(value)
+	for n, v := range r.pairs {
+		size += len(n) + len(v)
+	}
+	if old, ok := r.pairs[name]; ok {
+		size -= len(name) + len(old)
+	}
+	if err := checkPair(name, value, size); err != nil {
+		return err
+	}
+	if r.pairs == nil {
+		r.pairs = map[string]string{}
+	}
+	r.pairs[name] = value
+	return nil
+}
+
+// Get returns the value of a name, or "".
+func (r *Reply) Get(name string) string {
+	if r == nil {
+		return ""
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.pairs[name]
+}
+
+// All returns a copy of all pairs; nil if there are none.
+func (r *Reply) All() map[string]string {
+	if r == nil {
+		return nil
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return maps.Clone(r.pairs)
+}

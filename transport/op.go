@@ -1,0 +1,103 @@
+package transport
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/dovetail-go/dovetail/genai"
+)
+
+// An Op is an operation's name and types. Declare it once, as a variable of a package that both sides import. Whether it
+// streams is decided by its response type: a [genai.Stream] does.
+//
+// Requests, responses and pieces are structs, or pointers to structs, that travel as JSON: exported fields under the names
+// of their json tags. A [genai.Blob] anywhere in them travels as raw bytes.
+type Op[Req, Resp any] struct {
+	Name        string      // "service.operation", in lower case letters, digits, "-" and "_"
+	Idempotency Idempotency // what repeating a call does; the zero value means that it may do harm or cost money
+	MaxBytes    int64       // the largest request, response or piece, in bytes on a wire; 0 means 32 MiB
+
+	// Shared hands values over without copying where both sides are in one process. Declare it for messages that
+	// nobody changes after they were sent, where the copy would cost too much; the handler then runs in the
+	// goroutine of the caller. It changes nothing between processes.
+	Shared bool
+}
+
+// Idempotency says what repeating a call does.
+type Idempotency string
+
+// The zero value says that nobody may repeat a call unasked.
+const (
+	Unsafe Idempotency = ""     // repeating may do harm, or costs money
+	Safe   Idempotency = "safe" // repeating changes nothing and costs next to nothing, like a look at something
+)
+
+// Serve makes h the handler of the operation on s. It panics if the name is malformed or taken, or if a type of the
+// operation cannot travel; the message names the field.
+//
+// If h panics, the call fails with [genai.Internal] and the stack goes to the log of package log/slog.
+func (op Op[Req, Resp]) Serve(s Server, h genai.Handler[Req, Resp]) {
+	spec := op.spec()
+	s.Handle(spec, contain(spec, genai.Erase(h)))
+}
+
+// Dial returns the handler of the operation as c reaches it. It connects to nobody: errors come from calls, with the
+// operation and its service in Op and Target. It panics like Serve.
+func (op Op[Req, Resp]) Dial(c Client) genai.Handler[Req, Resp] {
+	spec := op.spec()
+	return func(ctx context.Context, req Req) (Resp, error) {
+		resp, err := call(ctx, c, spec, req)
+		if err != nil {
+			var zero Resp
+			return zero, err
+		}
+		typed, ok := resp.(Resp)
+		if !ok {
+			genai.Discard(resp)
+			return typed, &genai.Error{Kind: genai.Internal, Op: spec.Name, Target: spec.Service(), Message: fmt.Sprintf("the transport returned a %T instead of a %T", resp, typed)}
+		}
+		return typed, nil
+	}
+}
+
+func call(ctx context.Context, c Client, spec *Spec, req any) (any, error) {
+	err := genai.ContextError(ctx)
+	if err == nil {
+		err = metadataError(ctx)
+	}
+	if err != nil {
+		return nil, named(spec, err, genai.StartedNo)
+	}
+	resp, err := c.Call(ctx, spec, req)
+	if err != nil {
+		if over := genai.ContextError(ctx); over != nil { // the rest is a consequence
+			err = over
+		}
+		return nil, named(spec, err, genai.StartedUnknown)
+	}
+	return resp, nil
+}
+
+// named puts the name of the operation on err, unless it has one from further in. started is for errors that do not know.
+func named(spec *Spec, err error, started genai.Started) error {
+	var e genai.Error
+	if own, ok := errors.AsType[*genai.Error](err); ok {
+		if own.Op != "" && own.Target != "" && own.Started != "" && own == err {
+			return err
+		}
+		e = *own
+	} else {
+		e = *genai.AsError(err)
+	}
+	if e.Op == "" {
+		e.Op = spec.Name
+	}
+	if e.Target == "" {
+		e.Target = spec.Service()
+	}
+	if e.Started == "" {
+		e.Started = started
+	}
+	return &e
+}

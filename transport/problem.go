@@ -1,0 +1,141 @@
+package transport
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/dovetail-go/dovetail/genai"
+)
+
+// A Problem is an error on its way: a problem detail of RFC 9457, extended by the members of a [genai.Error]. The cause
+// does not travel; its text does, where it is the message.
+type Problem struct {
+	Title  string `json:"title"`           // the kind, for people
+	Status int    `json:"status"`          // the status of HTTP that belongs to the kind
+	Detail string `json:"detail,omitzero"` // the message
+
+	Kind           genai.Kind      `json:"kind"`
+	Retryable      bool            `json:"retryable"` // see [genai.Kind.Retryable]; for those who do not know the kinds
+	Op             string          `json:"op,omitzero"`
+	Target         string          `json:"target,omitzero"`
+	Reason         string          `json:"reason,omitzero"`
+	Field          string          `json:"field,omitzero"`
+	ProviderStatus int             `json:"provider_status,omitzero"`
+	Code           string          `json:"code,omitzero"`
+	RequestID      string          `json:"request_id,omitzero"`
+	RetryAfter     int64           `json:"retry_after_ms,omitzero"` // rounded up
+	Started        genai.Started   `json:"started,omitzero"`
+	Attempts       []genai.Attempt `json:"attempts,omitzero"`
+}
+
+// ProblemOf returns how err travels.
+func ProblemOf(err error) *Problem {
+	e := genai.AsError(err)
+	p := &Problem{
+		Title: strings.ReplaceAll(string(e.Kind), "_", " "), Status: StatusOf(e.Kind), Detail: e.Message,
+		Kind: e.Kind, Retryable: e.Kind.Retryable(), Op: e.Op, Target: e.Target, Reason: e.Reason, Field: e.Field,
+		ProviderStatus: e.Status, Code: e.Code, RequestID: e.RequestID,
+		RetryAfter: int64((e.RetryAfter + time.Millisecond - 1) / time.Millisecond),
+		Started:    e.Started, Attempts: e.Attempts,
+	}
+	if own, ok := err.(*genai.Error); !ok || own != e {
+		p.Detail = err.Error() // somebody has wrapped it in words
+	} else if p.Detail == "" && e.Err != nil {
+		p.Detail = e.Err.Error()
+	}
+	return p
+}
+
+// Err returns the error that a problem describes, marked Remote. A kind that we do not know, from a newer peer, becomes
+// Unknown, and an empty one is guessed from the status.
+func (p *Problem) Err() *genai.Error {
+	e := &genai.Error{
+		Kind: p.Kind, Op: p.Op, Target: p.Target, Reason: p.Reason, Message: p.Detail, Field: p.Field,
+		Status: p.ProviderStatus, Code: p.Code, RequestID: p.RequestID,
+		RetryAfter: time.Duration(max(p.RetryAfter, 0)) * time.Millisecond,
+		Started:    p.Started, Remote: true, Attempts: p.Attempts,
+	}
+	switch {
+	case e.Kind == "":
+		e.Kind = KindOf(p.Status)
+	case !e.Kind.Known():
+		e.Kind = genai.Unknown
+	}
+	switch e.Started {
+	case genai.StartedNo, genai.StartedYes:
+	default:
+		e.Started = genai.StartedUnknown
+	}
+	return e
+}
+
+// Crossed returns err as it arrives on the other side of a transport.
+func Crossed(err error) *genai.Error {
+	if own, ok := errors.AsType[*genai.Error](err); ok && own == err && own.Remote && own.Err == nil {
+		return own
+	}
+	return ProblemOf(err).Err()
+}
+
+// statuses are those of RFC 9110 and RFC 6585 that come closest; 499 is what proxies log for a client that left.
+var statuses = map[genai.Kind]int{
+	genai.InvalidRequest:   http.StatusBadRequest,
+	genai.Unsupported:      http.StatusUnprocessableEntity,
+	genai.ContextLength:    http.StatusRequestEntityTooLarge,
+	genai.TooLarge:         http.StatusRequestEntityTooLarge,
+	genai.ContentFiltered:  http.StatusUnprocessableEntity,
+	genai.Unauthenticated:  http.StatusUnauthorized,
+	genai.PermissionDenied: http.StatusForbidden,
+	genai.NotFound:         http.StatusNotFound,
+	genai.Unimplemented:    http.StatusNotImplemented,
+	genai.Precondition:     http.StatusPreconditionFailed,
+	genai.Conflict:         http.StatusConflict,
+	genai.RateLimited:      http.StatusTooManyRequests,
+	genai.QuotaExhausted:   http.StatusTooManyRequests,
+	genai.Overloaded:       http.StatusServiceUnavailable,
+	genai.Unavailable:      http.StatusServiceUnavailable,
+	genai.ServerError:      http.StatusBadGateway,
+	genai.Timeout:          http.StatusGatewayTimeout,
+	genai.Truncated:        http.StatusBadGateway,
+	genai.Malformed:        http.StatusBadGateway,
+	genai.Empty:            http.StatusBadGateway,
+	genai.Cancelled:        499,
+	genai.DeadlineExceeded: http.StatusGatewayTimeout,
+	genai.BreakerOpen:      http.StatusServiceUnavailable,
+	genai.LimitReached:     http.StatusTooManyRequests,
+	genai.BudgetExhausted:  http.StatusTooManyRequests,
+	genai.NoTarget:         http.StatusServiceUnavailable,
+}
+
+// StatusOf returns the status of HTTP for a kind; 500 where there is none that says more.
+func StatusOf(kind genai.Kind) int {
+	if status, ok := statuses[kind]; ok {
+		return status
+	}
+	return http.StatusInternalServerError
+}
+
+// KindOf returns the kind that a status of HTTP suggests where nobody said more: the answer of a proxy, say.
+func KindOf(status int) genai.Kind {
+	switch status {
+	case http.StatusBadRequest:
+		return genai.InvalidRequest
+	case http.StatusUnauthorized:
+		return genai.Unauthenticated
+	case http.StatusForbidden:
+		return genai.PermissionDenied
+	case http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusNotImplemented:
+		return genai.Unimplemented
+	case http.StatusRequestEntityTooLarge:
+		return genai.TooLarge
+	case http.StatusTooManyRequests:
+		return genai.RateLimited
+	case http.StatusBadGateway, http.StatusServiceUnavailable:
+		return genai.Unavailable
+	case http.StatusRequestTimeout, http.StatusGatewayTimeout:
+		return genai.Timeout
+	}
+	return genai.Unknown
+}

@@ -1,0 +1,192 @@
+package transport
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/dovetail-go/dovetail/genai"
+)
+
+// A Switch is the network that an application is built on: it serves and calls like any other, and sends each call to
+// where the service lives. Programs say once what a service is made of:
+//
+//	if sw.Hosts("moderation") {
+//		Moderate.Serve(sw, moderator)
+//	}
+//	moderate := Moderate.Dial(sw) // wherever it is
+//
+// Set the fields before use. It is safe for concurrent use.
+type Switch struct {
+	Placement Placement
+	Local     Network  // between services of this process; an inproc.Network, as a rule
+	Remotes   []Remote // to other processes; the first that knows an address is used
+
+	// Listening is called by Run when others can reach the services here, with the address as others write it.
+	Listening func(address string)
+
+	mu      sync.Mutex
+	served  []served
+	clients map[string]Client // by address
+}
+
+// A Remote is a transport between processes, as a [Switch] uses it. Both methods fail with [genai.Unsupported] for an
+// address that is not theirs.
+type Remote interface {
+	// Dial returns the client for an address. It does not connect yet.
+	Dial(address string) (Client, error)
+
+	// Listen opens an address, so that it is known whether it is free. If the Listener has a method String, that is the
+	// address for others.
+	Listen(address string) (Listener, error)
+}
+
+// A Listener is a server whose handlers are reached at an address.
+type Listener interface {
+	Server
+
+	// Run serves until ctx ends, then lets running calls finish for a while, and returns. Its error says why it could
+	// not go on. Everything that it started has ended when it returns.
+	Run(ctx context.Context) error
+}
+
+type served struct {
+	spec    *Spec
+	handler genai.AnyHandler
+}
+
+// Hosts reports whether a service lives in this process, so that its handlers must be made and served.
+func (s *Switch) Hosts(service string) bool { return s.Placement.Hosts(service) }
+
+// Handle implements [Server].
+func (s *Switch) Handle(spec *Spec, h genai.AnyHandler) {
+	s.Local.Handle(spec, h)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.served = append(s.served, served{spec, h})
+}
+
+// Call implements [Client]. It tells those who listen (see [genai.Listen]) where each call went: an event "call" with the
+// service as Target, the transport in To ("inproc", or the scheme of the address), and the time until there was a response.
+// A call to a service of which the placement does not say where it is fails with [genai.NoTarget].
+func (s *Switch) Call(ctx context.Context, spec *Spec, req any) (any, error) {
+	client, by, err := s.client(spec.Service())
+	if err != nil {
+		return nil, err
+	}
+	began := time.Now()
+	resp, err := client.Call(ctx, spec, req)
+	genai.Emit(ctx, genai.Event{
+		Name: "call", Op: spec.Name, Target: spec.Service(), To: by, Kind: genai.KindOf(err), Elapsed: time.Since(began),
+	})
+	return resp, err
+}
+
+func (s *Switch) client(service string) (client Client, by string, err error) {
+	address, elsewhere := s.Placement.At[service]
+	switch {
+	case elsewhere:
+		client, err := s.dial(service, address)
+		scheme, _, _ := strings.Cut(address, ":")
+		return client, scheme, err
+	case s.Hosts(service):
+		return s.Local, "inproc", nil
+	}
+	return nil, "", &genai.Error{Kind: genai.NoTarget, Field: "at", Started: genai.StartedNo,
+		Message: fmt.Sprintf("%s is not served here, and nobody said where it is: add -at %s=<address>", service, service)}
+}
+
+// dial returns the one client for an address.
+func (s *Switch) dial(service, address string) (Client, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if c, ok := s.clients[address]; ok {
+		return c, nil
+	}
+	c, err := firstOf(s.Remotes, func(r Remote) (Client, error) { return r.Dial(address) })
+	if err != nil {
+		e := *genai.AsError(err)
+		e.Kind, e.Field, e.Started = genai.InvalidRequest, "at", genai.StartedNo
+		e.Message = fmt.Sprintf("the address %q of %s: %s", address, service, e.Message)
+		return nil, &e
+	}
+	if s.clients == nil {
+		s.clients = map[string]Client{}
+	}
+	s.clients[address] = c
+	return c, nil
+}
+
+// firstOf asks the transports one after another until one knows the address.
+func firstOf[T any](remotes []Remote, ask func(Remote) (T, error)) (T, error) {
+	var last T
+	var err error = genai.Errorf(genai.Unsupported, "no transport to other processes was given")
+	for _, r := range remotes {
+		if last, err = ask(r); err == nil || !errors.Is(err, genai.Unsupported) {
+			return last, err
+		}
+	}
+	return last, err
+}
+
+// Run checks the placement, makes what lives here reachable at the address of the placement, if it has one, and waits
+// until ctx ends or the process is told to stop (SIGINT, SIGTERM). Then it lets running calls finish and returns nil. A
+// second signal ends the process at once.
+//
+// It is an error if the placement names a service to be served and nothing of it is.
+func (s *Switch) Run(ctx context.Context) error {
+	if err := s.check(); err != nil {
+		return err
+	}
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	defer context.AfterFunc(ctx, stop)() // the second signal finds nobody who catches it
+	if s.Placement.Listen == "" {
+		<-ctx.Done()
+		return nil
+	}
+	l, err := firstOf(s.Remotes, func(r Remote) (Listener, error) { return r.Listen(s.Placement.Listen) })
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	for _, op := range s.served {
+		l.Handle(op.spec, op.handler)
+	}
+	s.mu.Unlock()
+	if s.Listening != nil {
+		address := s.Placement.Listen
+		if named, ok := l.(fmt.Stringer); ok {
+			address = named.String()
+		}
+		s.Listening(address)
+	}
+	return l.Run(ctx)
+}
+
+func (s *Switch) check() error {
+	if err := s.Placement.Check(); err != nil {
+		return err
+	}
+	for _, service := range slices.Sorted(maps.Keys(s.Placement.At)) {
+		if _, err := s.dial(service, s.Placement.At[service]); err != nil {
+			return err
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, service := range s.Placement.Serve {
+		if !slices.ContainsFunc(s.served, func(op served) bool { return op.spec.Service() == service }) {
+			return placementError("serve", "this program serves nothing of a service called %q", service)
+		}
+	}
+	return nil
+}
