@@ -100,6 +100,7 @@ func ExampleToolCalls() {
 func ExampleStep_ThenHang() {
 	model := genaitest.Script(genaitest.Pieces("Well, ", "let me ").ThenHang())
 	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
 	stream, err := model.Chat(ctx, &genai.ChatRequest{})
 	if err != nil {
 		fmt.Println(err)
