@@ -143,7 +143,10 @@ func firstOf[T any](remotes []Remote, ask func(Remote) (T, error)) (T, error) {
 //
 // It is an error if the placement names a service to be served and nothing of it is.
 func (s *Switch) Run(ctx context.Context) error {
-	if err := s.check(); err != nil {
+	if err := s.Check(); err != nil {
+		return err
+	}
+	if err := s.checkServed(); err != nil {
 		return err
 	}
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
@@ -172,7 +175,9 @@ func (s *Switch) Run(ctx context.Context) error {
 	return l.Run(ctx)
 }
 
-func (s *Switch) check() error {
+// Check finds out whether there is a transport for every address of the placement, without connecting to any. Run does it
+// too; it is for programs that only call. The error is [genai.InvalidRequest].
+func (s *Switch) Check() error {
 	if err := s.Placement.Check(); err != nil {
 		return err
 	}
@@ -181,6 +186,11 @@ func (s *Switch) check() error {
 			return err
 		}
 	}
+	return nil
+}
+
+// checkServed finds services that the placement wants here and the program does not have.
+func (s *Switch) checkServed() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, service := range s.Placement.Serve {

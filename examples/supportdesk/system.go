@@ -1,0 +1,96 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
+	"os"
+
+	"github.com/dovetail-go/dovetail/examples/supportdesk/answers"
+	"github.com/dovetail-go/dovetail/examples/supportdesk/contract"
+	"github.com/dovetail-go/dovetail/examples/supportdesk/desk"
+	"github.com/dovetail-go/dovetail/examples/supportdesk/knowledge"
+	"github.com/dovetail-go/dovetail/examples/supportdesk/moderation"
+	"github.com/dovetail-go/dovetail/examples/supportdesk/retrieval"
+	"github.com/dovetail-go/dovetail/genai"
+	"github.com/dovetail-go/dovetail/genai/openai"
+	"github.com/dovetail-go/dovetail/transport"
+)
+
+// A system is the services that live in this process.
+type system struct {
+	*transport.Switch
+	knowledge string // folder; "" is the user guide
+	getenv    func(string) string
+	progress  io.Writer
+}
+
+// serve makes the services that live here, and puts them on the switch. It returns the pages of the desk, or nil if the
+// desk is elsewhere.
+func (s *system) serve(ctx context.Context) (http.Handler, error) {
+	if s.Hosts("moderation") {
+		contract.Moderate.Serve(s, moderation.Check)
+	}
+	if s.Hosts("retrieval") {
+		index, err := s.index(ctx)
+		if err != nil {
+			return nil, err
+		}
+		contract.Search.Serve(s, index.Search)
+	}
+	if s.Hosts("answers") {
+		providers, err := s.providers()
+		if err != nil {
+			return nil, err
+		}
+		models := answers.New(providers...)
+		contract.Answer.Serve(s, models.Chat)
+		contract.Health.Serve(s, models.Health)
+	}
+	if !s.Hosts("desk") {
+		return nil, nil
+	}
+	d := &desk.Desk{
+		Moderate: contract.Moderate.Dial(s),
+		Search:   contract.Search.Dial(s),
+		Answer:   contract.Answer.Dial(s),
+	}
+	contract.Ask.Serve(s, d.Ask)
+	return desk.Pages(contract.Health.Dial(s)), nil
+}
+
+// index reads the knowledge base and says how far it is.
+func (s *system) index(ctx context.Context) (*retrieval.Index, error) {
+	var folder fs.FS = knowledge.Files
+	if s.knowledge != "" {
+		folder = os.DirFS(s.knowledge)
+	}
+	index, err := retrieval.NewIndex(ctx, folder, nil, func(done, of int) {
+		fmt.Fprintf(s.progress, "\rReading the knowledge base: %d of %d passages", done, of)
+		if done == of {
+			fmt.Fprintln(s.progress)
+		}
+	})
+	if err != nil && s.knowledge != "" {
+		e := *genai.AsError(err)
+		e.Field = "-knowledge"
+		return nil, &e
+	}
+	return index, err
+}
+
+// providers returns the model that the environment names; none means the offline model alone.
+func (s *system) providers() ([]answers.Provider, error) {
+	base, key, model := s.getenv("OPENAI_BASE_URL"), s.getenv("OPENAI_API_KEY"), s.getenv("OPENAI_MODEL")
+	switch {
+	case base == "" && key == "":
+		return nil, nil
+	case model == "":
+		return nil, &genai.Error{Kind: genai.InvalidRequest, Field: "OPENAI_MODEL",
+			Message: "there is a provider, but no model: say which one it is to use"}
+	}
+	client := &openai.Client{BaseURL: base, Key: key, Model: model}
+	return []answers.Provider{{Name: model, Chat: client.Chat}}, nil
+}
