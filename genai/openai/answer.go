@@ -1,0 +1,430 @@
+package openai
+
+import (
+	"encoding/json"
+	"strconv"
+
+	"github.com/dovetail-go/dovetail/genai"
+)
+
+// An answer decodes the documents of one answer: the chunks of a stream, or the one document of a whole answer, which
+// differs only in calling the delta a message. It turns them into events, which wait in its queue.
+//
+// Only the first choice counts. Documents of other shapes than expected are tolerated as long as they are JSON objects,
+// since every server adds fields of its own; what is not there is simply not said.
+type answer struct {
+	origin string // where opaque data may go back to
+
+	queue []genai.ChatEvent
+	read  int // how much of the queue was handed out
+
+	started  bool // the start was told
+	content  bool // something that a person or a tool can use was told
+	finished bool // the provider said why the answer ended
+	thoughts thoughts
+	calls    calls
+	doc      document
+}
+
+// A document is what one chunk said.
+type document struct {
+	id, model string
+	usage     []byte
+	choice    choice
+	chosen    bool // choice was decoded
+	choices   bool // there was a list of them, be it empty
+
+	failure   []byte // the provider's error, raw
+	isError   bool   // the document says that it is one
+	errorText bool   // it has the text of an error outside of an envelope
+	errorCode bool   // and its code
+}
+
+// A choice is one choice of a document.
+type choice struct {
+	index     int
+	text      string
+	refusal   string
+	reasoning string
+	field     string // the name under which reasoning came
+	details   []byte // reasoning_details, raw
+	calls     []callPiece
+	finish    string
+}
+
+// A callPiece is a piece of a tool call as it was sent.
+type callPiece struct {
+	index     int
+	indexed   bool
+	id, name  string
+	arguments string
+}
+
+// pop returns the next event that waits.
+func (a *answer) pop() (e genai.ChatEvent, ok bool) {
+	if a.read == len(a.queue) {
+		return e, false
+	}
+	e = a.queue[a.read]
+	a.queue[a.read] = genai.ChatEvent{}
+	a.read++
+	if a.read == len(a.queue) {
+		a.queue, a.read = a.queue[:0], 0
+	}
+	return e, true
+}
+
+// add decodes one document and queues its events. failure is the error of the provider, raw, if the document is or has
+// one. A whole document is also an error if it has nothing but the text of one; in a stream that may be some notice.
+func (a *answer) add(text []byte, whole bool) (failure []byte, err error) {
+	if err := a.decode(text); err != nil {
+		return nil, err
+	}
+	d := &a.doc
+	switch {
+	case d.failure != nil:
+		return d.failure, nil
+	case d.isError, d.errorText && !d.choices && (d.errorCode || whole):
+		return text, nil
+	}
+	a.tell()
+	if kind, ok := broken(d.choice.finish); ok {
+		return nil, &genai.Error{Kind: kind, Code: d.choice.finish, Message: "the provider broke the answer off"}
+	}
+	return nil, nil
+}
+
+// tell queues the events of the document that was decoded.
+func (a *answer) tell() {
+	d, c := &a.doc, &a.doc.choice
+	var e genai.ChatEvent
+	if !a.started && (d.id != "" || d.model != "") {
+		a.started = true
+		e.Start = &genai.ChatStart{ID: d.id, Model: d.model}
+	}
+	if c.reasoning != "" || c.details != nil {
+		a.thoughts.add(c)
+	}
+	e.Reasoning, e.Text, e.Refusal = c.reasoning, c.text, c.refusal
+	if c.text != "" || c.refusal != "" || len(c.calls) > 0 || c.finish != "" {
+		// Thinking is over, unless it goes on in this very document, and what belongs to it must stand behind it.
+		if c.reasoning != "" {
+			a.push(genai.ChatEvent{Start: e.Start, Reasoning: e.Reasoning})
+			e.Start, e.Reasoning = nil, ""
+		}
+		if opaque := a.thoughts.end(a.origin); opaque != nil {
+			a.push(genai.ChatEvent{Start: e.Start, Opaque: opaque})
+			e.Start = nil
+		}
+	}
+	for i := range c.calls {
+		if e.ToolCall != nil {
+			a.push(e)
+			e = genai.ChatEvent{}
+		}
+		e.ToolCall = a.calls.add(&c.calls[i], i)
+	}
+	if c.finish != "" {
+		e = a.finish(e, c.finish)
+	}
+	if d.usage != nil {
+		if u := usageOf(d.usage); u != nil {
+			e.Usage = u
+		}
+	}
+	a.push(e)
+}
+
+// finish adds the reason to e, behind what tool calls still lack.
+func (a *answer) finish(e genai.ChatEvent, raw string) genai.ChatEvent {
+	if rest := a.calls.withoutArguments(); len(rest) > 0 {
+		a.push(e)
+		e = genai.ChatEvent{}
+		for _, call := range rest {
+			a.push(genai.ChatEvent{ToolCall: call})
+		}
+	}
+	e.Finish = &genai.Finish{Reason: reasonOf(raw, a.calls.any()), Raw: raw}
+	a.finished = true
+	return e
+}
+
+func (a *answer) push(e genai.ChatEvent) {
+	if e.Preamble() && e.Start == nil && e.Finish == nil && e.Usage == nil && e.Opaque == nil {
+		return
+	}
+	a.content = a.content || !e.Preamble()
+	a.queue = append(a.queue, e)
+}
+
+// close is called when the provider said that the answer is complete. An answer may lack a reason, but not be nothing.
+func (a *answer) close() error {
+	if a.finished {
+		return nil
+	}
+	if !a.content {
+		return genai.Errorf(genai.Empty, "the answer has no text, no tool call and no reason")
+	}
+	if opaque := a.thoughts.end(a.origin); opaque != nil {
+		a.push(genai.ChatEvent{Opaque: opaque})
+	}
+	a.push(a.finish(genai.ChatEvent{}, ""))
+	return nil
+}
+
+// reasonOf translates the provider's word. Some servers say "stop", or nothing, although the model waits for its tools.
+func reasonOf(raw string, called bool) genai.FinishReason {
+	switch raw {
+	case "", "stop", "eos", "end_turn":
+		if called {
+			return genai.FinishToolCalls
+		}
+		if raw != "" {
+			return genai.FinishStop
+		}
+	case "length", "max_tokens", "model_length":
+		return genai.FinishLength
+	case "tool_calls", "function_call":
+		return genai.FinishToolCalls
+	case "content_filter":
+		return genai.FinishFiltered
+	}
+	return genai.FinishOther
+}
+
+// broken returns the Kind of a reason that says that the provider failed and not that the model was done.
+func broken(raw string) (genai.Kind, bool) {
+	switch raw {
+	case "error":
+		return genai.ServerError, true
+	case "insufficient_system_resource":
+		return genai.Overloaded, true
+	}
+	return "", false
+}
+
+// decode reads a document into a.doc.
+func (a *answer) decode(text []byte) error {
+	calls := a.doc.choice.calls[:0]
+	a.doc = document{}
+	d := &a.doc
+	d.choice.calls = calls
+	s := scanner{text: text}
+	if s.next() != '{' {
+		s.fail()
+		return s.err
+	}
+	s.open('{')
+	for s.more('}') {
+		switch string(s.key()) {
+		case "id":
+			if a.started {
+				s.skip()
+			} else {
+				d.id = s.string()
+			}
+		case "model":
+			if a.started {
+				s.skip()
+			} else {
+				d.model = s.string()
+			}
+		case "choices":
+			d.choices = s.next() == '['
+			d.choose(&s)
+		case "usage":
+			if raw := s.raw(); raw != nil {
+				d.usage = raw
+			}
+		case "x_groq":
+			d.groq(&s)
+		case "error":
+			d.failure = failureIn(s.raw())
+		case "object":
+			d.isError = string(s.raw()) == `"error"`
+		case "message", "detail":
+			d.errorText = s.raw() != nil || d.errorText
+		case "code":
+			d.errorCode = s.raw() != nil
+		default:
+			s.skip()
+		}
+	}
+	return s.end()
+}
+
+// failureIn returns raw if it says that something failed: some servers send an empty error with every document.
+func failureIn(raw []byte) []byte {
+	if len(raw) > 2 && (raw[0] == '{' || raw[0] == '"' || raw[0] == '[') {
+		return raw
+	}
+	return nil
+}
+
+// groq looks for usage where one provider puts it.
+func (d *document) groq(s *scanner) {
+	if !s.open('{') {
+		return
+	}
+	for s.more('}') {
+		if string(s.key()) != "usage" {
+			s.skip()
+		} else if raw := s.raw(); raw != nil && d.usage == nil {
+			d.usage = raw
+		}
+	}
+}
+
+// choose decodes the first of the choices.
+func (d *document) choose(s *scanner) {
+	if !s.open('[') {
+		return
+	}
+	for s.more(']') {
+		if d.chosen {
+			s.skip()
+			continue
+		}
+		c := choice{calls: d.choice.calls[:0]}
+		c.decode(s)
+		d.choice.calls = c.calls
+		if c.index == 0 {
+			d.choice, d.chosen = c, true
+		}
+	}
+	if !d.chosen {
+		d.choice.calls = d.choice.calls[:0]
+	}
+}
+
+func (c *choice) decode(s *scanner) {
+	if !s.open('{') {
+		return
+	}
+	for s.more('}') {
+		switch string(s.key()) {
+		case "index":
+			c.index, _ = s.integer()
+		case "delta", "message":
+			c.message(s)
+		case "finish_reason":
+			c.finish = s.string()
+		default:
+			s.skip()
+		}
+	}
+}
+
+// message reads a delta or a message. Reasoning has three names; servers that use two of them say the same twice.
+func (c *choice) message(s *scanner) {
+	if !s.open('{') {
+		return
+	}
+	for s.more('}') {
+		switch string(s.key()) {
+		case "content":
+			if s.next() == '[' {
+				c.parts(s)
+			} else {
+				c.text = s.string()
+			}
+		case "refusal":
+			c.refusal = s.string()
+		case "reasoning_content":
+			c.think("reasoning_content", s.string())
+		case "reasoning":
+			c.think("reasoning", s.string())
+		case "reasoning_details":
+			if raw := s.raw(); len(raw) > 2 && raw[0] == '[' {
+				c.details = raw
+			}
+		case "tool_calls":
+			if s.open('[') {
+				for s.more(']') {
+					c.calls = append(c.calls, callPiece{})
+					c.calls[len(c.calls)-1].decode(s)
+				}
+			}
+		default:
+			s.skip()
+		}
+	}
+}
+
+func (c *choice) think(field, text string) {
+	if text != "" && c.reasoning == "" {
+		c.reasoning, c.field = text, field
+	}
+}
+
+// parts reads content that comes as an array, which may have thoughts in it.
+func (c *choice) parts(s *scanner) {
+	if !s.open('[') {
+		return
+	}
+	for s.more(']') {
+		if s.next() == '"' {
+			c.text += s.string()
+			continue
+		}
+		var p struct {
+			Text     string
+			Refusal  string
+			Thinking json.RawMessage
+		}
+		if raw := s.raw(); raw == nil || json.Unmarshal(raw, &p) != nil {
+			continue
+		}
+		c.text += p.Text
+		c.refusal += p.Refusal
+		if p.Thinking != nil {
+			var thought choice
+			thought.field = "content"
+			t := scanner{text: p.Thinking}
+			if t.next() == '[' {
+				thought.parts(&t)
+			} else {
+				thought.text = t.string()
+			}
+			c.reasoning += thought.text
+			c.field = "content"
+		}
+	}
+}
+
+func (p *callPiece) decode(s *scanner) {
+	if !s.open('{') {
+		return
+	}
+	for s.more('}') {
+		switch string(s.key()) {
+		case "index":
+			p.index, p.indexed = s.integer()
+		case "id":
+			p.id = s.string()
+		case "function":
+			if !s.open('{') {
+				continue
+			}
+			for s.more('}') {
+				switch string(s.key()) {
+				case "name":
+					p.name = s.string()
+				case "arguments":
+					if s.next() == '{' {
+						p.arguments = string(s.raw())
+					} else {
+						p.arguments = s.string()
+					}
+				default:
+					s.skip()
+				}
+			}
+		default:
+			s.skip()
+		}
+	}
+}
+
+// synthetic names a call that its provider left without an id, so that its result can be told from others.
+func synthetic(index int) string { return "call_" + strconv.Itoa(index) }

@@ -1,0 +1,92 @@
+package openai
+
+import (
+	"net/http"
+
+	"github.com/dovetail-go/dovetail/genai"
+)
+
+// classify finds the Kind of a problem by its structure: its code, its type, the number that some send as code, and the
+// status, in this order. It never looks into messages: they quote requests.
+func classify(p problem, status int) genai.Kind {
+	for _, word := range []string{p.inner, p.code, p.kind} {
+		if kind, ok := kindOfWord(word); ok {
+			return kind
+		}
+	}
+	if status == 0 {
+		status = p.status
+	}
+	switch {
+	case status == http.StatusPaymentRequired && p.metadata.limit == "openrouter_in_flight_budget":
+		return genai.RateLimited
+	case status == http.StatusForbidden && p.metadata.flagged:
+		return genai.ContentFiltered
+	case status == 0 && (p.kind == "invalid_request_error" || p.code == "invalid_request_error"):
+		return genai.InvalidRequest
+	}
+	return kindOfStatus(status)
+}
+
+// kindOfWord is the table of codes and types. Words that go with several kinds are left out, such as
+// "invalid_request_error", which providers send with every 4xx.
+func kindOfWord(word string) (genai.Kind, bool) {
+	switch word {
+	case "insufficient_quota", "credit_balance_exhausted", "organization_spend_limit_exceeded", "project_spend_limit_exceeded",
+		"organization_usage_limit_exceeded", "billing_hard_limit_reached", "billing_error", "insufficient_balance":
+		return genai.QuotaExhausted, true
+	case "rate_limit_exceeded", "rate_limit_error", "rate_limit_reached", "RateLimitReached":
+		return genai.RateLimited, true
+	case "context_length_exceeded", "exceed_context_size_error":
+		return genai.ContextLength, true
+	case "content_filter", "content_policy_violation", "invalid_prompt", "moderation_blocked", "ResponsibleAIPolicyViolation":
+		return genai.ContentFiltered, true
+	case "invalid_api_key", "authentication_error", "account_deactivated":
+		return genai.Unauthenticated, true
+	case "permission_error", "unsupported_country_region_territory":
+		return genai.PermissionDenied, true
+	case "model_not_found", "not_found_error", "invalid_model", "DeploymentNotFound":
+		return genai.NotFound, true
+	case "unsupported_parameter", "unsupported_value", "not_supported_error":
+		return genai.Unsupported, true
+	case "conversation_locked", "conflict_error":
+		return genai.Conflict, true
+	case "request_too_large":
+		return genai.TooLarge, true
+	case "overloaded_error", "engine_overloaded", "capacity_exceeded", "service_unavailable", "unavailable_error", "slow_down":
+		return genai.Overloaded, true
+	case "timeout_error", "request_timeout", "timeout":
+		return genai.Timeout, true
+	}
+	return "", false
+}
+
+// kindOfStatus is the table of statuses.
+func kindOfStatus(status int) genai.Kind {
+	switch status {
+	case http.StatusUnauthorized:
+		return genai.Unauthenticated
+	case http.StatusPaymentRequired:
+		return genai.QuotaExhausted
+	case http.StatusForbidden:
+		return genai.PermissionDenied
+	case http.StatusNotFound, http.StatusGone:
+		return genai.NotFound
+	case http.StatusMethodNotAllowed, http.StatusNotImplemented:
+		return genai.Unimplemented
+	case http.StatusRequestTimeout, http.StatusGatewayTimeout:
+		return genai.Timeout
+	case http.StatusConflict:
+		return genai.Conflict
+	case http.StatusRequestEntityTooLarge:
+		return genai.TooLarge
+	case http.StatusTooManyRequests:
+		return genai.RateLimited
+	case 498, http.StatusServiceUnavailable, 529:
+		return genai.Overloaded
+	}
+	if status >= 400 && status < 500 {
+		return genai.InvalidRequest
+	}
+	return genai.ServerError
+}

@@ -1,0 +1,216 @@
+package openai
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/binary"
+	"fmt"
+	"math"
+	"strconv"
+
+	"github.com/dovetail-go/dovetail/genai"
+)
+
+type embedBody struct {
+	Model      string   `json:"model,omitzero"`
+	Input      []string `json:"input"`
+	Dimensions *int     `json:"dimensions,omitzero"`
+	Encoding   string   `json:"encoding_format,omitzero"`
+	User       string   `json:"user,omitzero"`
+}
+
+// Embed turns texts into vectors, in the order of the texts. It is a [genai.Embedder]. Task is not sent: this interface
+// does not ask for it.
+func (c *Client) Embed(ctx context.Context, req *genai.EmbedRequest) (*genai.Embeddings, error) {
+	if err := genai.ContextError(ctx); err != nil {
+		return nil, err
+	}
+	x, base, err := c.begin("embed")
+	if err != nil {
+		return nil, err
+	}
+	if req == nil || len(req.Input) == 0 {
+		return nil, x.refuse(genai.InvalidRequest, "input", "there is no text to embed")
+	}
+	b := embedBody{Model: req.Model, Input: req.Input, Dimensions: req.Dimensions, User: req.EndUser}
+	if b.Model == "" {
+		b.Model = c.Model
+	}
+	if x.official {
+		if b.Model == "" {
+			return nil, x.refuse(genai.InvalidRequest, "model", "neither the request nor the client names a model")
+		}
+		b.Encoding = "base64" // a quarter of the size; not every other server knows it
+	}
+	body, err := (&encoder{x: x}).marshal(b, nil)
+	if err != nil {
+		return nil, err
+	}
+	x.texts = func(yield func(string)) {
+		for _, text := range req.Input {
+			yield(text)
+		}
+	}
+	if err := c.send(ctx, x, base, "/embeddings", "application/json", body); err != nil {
+		return nil, err
+	}
+	defer x.resp.Body.Close()
+	data, err := readAll(x.resp.Body, x.resp.ContentLength, c.maxBytes())
+	if err != nil {
+		return nil, x.cut(ctx, err)
+	}
+	return x.embeddings(data, req)
+}
+
+// embeddings decodes the answer and checks that it answers what was asked.
+func (x *exchange) embeddings(data []byte, req *genai.EmbedRequest) (*genai.Embeddings, error) {
+	d := vectors{width: 256}
+	if req.Dimensions != nil {
+		d.width = min(max(*req.Dimensions, 0), 1<<16)
+	}
+	switch err := d.decode(data); {
+	case err == errCut:
+		return nil, x.fail(genai.Truncated, "the answer ends inside of a JSON document")
+	case err != nil:
+		return nil, x.fail(genai.Malformed, "the answer is not what this interface answers with")
+	case d.failure != nil:
+		return nil, x.problem(parseProblem(d.failure), 0)
+	case d.flat && !d.listed:
+		return nil, x.problem(parseProblem(data), 0)
+	case len(d.items) == 0:
+		return nil, x.fail(genai.Empty, "the answer has no vector")
+	case len(d.items) != len(req.Input):
+		return nil, x.fail(genai.Malformed, fmt.Sprintf("the answer has %d vectors for %d texts", len(d.items), len(req.Input)))
+	}
+	out := &genai.Embeddings{Model: d.model, Vectors: make([][]float32, len(d.items))}
+	if d.usage != nil {
+		out.Usage = usageOf(d.usage)
+	}
+	for i, item := range d.items {
+		if d.indexed > 0 { // nobody numbers some of them only
+			i = item.index
+		}
+		if i < 0 || i >= len(out.Vectors) || out.Vectors[i] != nil {
+			return nil, x.fail(genai.Malformed, "the vectors of the answer are numbered wrongly")
+		}
+		out.Vectors[i] = item.vector
+	}
+	width := len(out.Vectors[0])
+	for _, v := range out.Vectors {
+		if len(v) != width || width == 0 {
+			return nil, x.fail(genai.Malformed, "the vectors of the answer differ in length, or have none")
+		}
+	}
+	if req.Dimensions != nil && *req.Dimensions != width {
+		e := x.fail(genai.Unsupported, fmt.Sprintf("the model makes vectors of %d numbers and not of %d", width, *req.Dimensions))
+		e.Field = "dimensions"
+		return nil, e
+	}
+	return out, nil
+}
+
+// vectors is the answer as it is sent.
+type vectors struct {
+	model   string
+	usage   []byte
+	failure []byte
+	flat    bool // it has the text of an error
+	listed  bool // it has a list of vectors
+	items   []item
+	indexed int // how many of the items are not numbered 0
+	width   int // how long the next vector will probably be
+}
+
+type item struct {
+	index  int
+	vector []float32
+}
+
+func (d *vectors) decode(text []byte) error {
+	s := scanner{text: text}
+	if s.next() == '[' {
+		d.failure = text
+		s.skip()
+		return s.end()
+	}
+	if s.next() != '{' {
+		s.fail()
+		return s.err
+	}
+	s.open('{')
+	for s.more('}') {
+		switch string(s.key()) {
+		case "model":
+			d.model = s.string()
+		case "usage":
+			d.usage = s.raw()
+		case "error":
+			d.failure = failureIn(s.raw())
+		case "message", "detail":
+			d.flat = s.raw() != nil || d.flat
+		case "data":
+			d.listed = s.next() == '['
+			if s.open('[') {
+				for s.more(']') {
+					d.item(&s)
+				}
+			}
+		default:
+			s.skip()
+		}
+	}
+	return s.end()
+}
+
+func (d *vectors) item(s *scanner) {
+	var it item
+	if s.open('{') {
+		for s.more('}') {
+			switch string(s.key()) {
+			case "index":
+				ok := false
+				if it.index, ok = s.integer(); !ok {
+					it.index = -1
+				}
+			case "embedding":
+				it.vector = d.vector(s)
+			default:
+				s.skip()
+			}
+		}
+	}
+	if it.index != 0 {
+		d.indexed++
+	}
+	d.items = append(d.items, it)
+}
+
+// vector reads numbers in an array, or their little-endian bytes in base64.
+func (d *vectors) vector(s *scanner) []float32 {
+	if s.next() == '"' {
+		raw, err := base64.StdEncoding.DecodeString(s.string())
+		if err != nil || len(raw)%4 != 0 {
+			return nil
+		}
+		v := make([]float32, len(raw)/4)
+		for i := range v {
+			v[i] = math.Float32frombits(binary.LittleEndian.Uint32(raw[4*i:]))
+		}
+		return v
+	}
+	if !s.open('[') {
+		return nil
+	}
+	v := make([]float32, 0, d.width)
+	for s.more(']') {
+		number := s.number()
+		f, err := strconv.ParseFloat(string(number), 32)
+		if number == nil || err != nil {
+			s.fail()
+			return nil
+		}
+		v = append(v, float32(f))
+	}
+	d.width = len(v)
+	return v
+}
