@@ -30,7 +30,7 @@ func NewIndex(ctx context.Context, folder fs.FS, embed genai.Embedder, progress 
 	}
 	texts := make([]string, len(passages))
 	for i, p := range passages {
-		texts[i] = p.title + "\n" + p.text
+		texts[i] = p.title + "\n" + p.title + "\n" + p.text // a title says more than a line of text
 	}
 	if embed == nil {
 		embed = NewLexical(texts).Embed
