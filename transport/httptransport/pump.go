@@ -114,6 +114,9 @@ func (p *pump) run() {
 		}
 		out := p.buf
 		p.buf = p.spare[:0]
+		if len(out) >= maxAhead {
+			p.change.Signal() // the producer waits for this
+		}
 		p.mu.Unlock()
 		ok := p.write(out)
 		p.mu.Lock()
@@ -124,9 +127,6 @@ func (p *pump) run() {
 			p.failed = true
 			p.change.Signal()
 			return
-		}
-		if len(p.buf) >= maxAhead {
-			p.change.Signal()
 		}
 	}
 }
