@@ -11,11 +11,15 @@ import (
 type Envelope struct {
 	Metadata map[string]string // not to be changed
 	Attempt  int               // see [genai.AttemptOf]
+
+	// Reply is what comes back. For a client it is where the caller wants it, or nil; a server sets a new one, which
+	// the handler fills.
+	Reply *Reply
 }
 
 // EnvelopeOf returns what a call under ctx carries.
 func EnvelopeOf(ctx context.Context) Envelope {
-	e := Envelope{Attempt: genai.AttemptOf(ctx)}
+	e := Envelope{Attempt: genai.AttemptOf(ctx), Reply: replyTo(ctx)}
 	if m := metadataOf(ctx); m != nil {
 		e.Metadata = m.pairs
 	}
@@ -27,6 +31,9 @@ func EnvelopeOf(ctx context.Context) Envelope {
 func (e Envelope) Open(ctx context.Context) (context.Context, error) {
 	if e.Attempt > 1 {
 		ctx = genai.WithAttempt(ctx, e.Attempt)
+	}
+	if e.Reply != nil {
+		ctx = context.WithValue(ctx, ownReplyKey{}, e.Reply)
 	}
 	if len(e.Metadata) == 0 {
 		return ctx, nil

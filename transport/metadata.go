@@ -111,7 +111,11 @@ type Reply struct {
 	pairs map[string]string
 }
 
-type replyKey struct{}
+// The Reply that a handler sets is not the one in which the calls that it makes collect theirs.
+type (
+	replyKey    struct{} // the caller's
+	ownReplyKey struct{} // the handler's
+)
 
 // WithReply returns a context whose Reply collects what the calls made under it bring back. Handlers further in do not
 // see it: a reply goes back one call.
@@ -120,8 +124,16 @@ func WithReply(ctx context.Context) (context.Context, *Reply) {
 	return context.WithValue(ctx, replyKey{}, r), r
 }
 
-// ReplyOf returns the Reply of the call that ctx belongs to, or nil if nobody wants one.
+// ReplyOf returns the Reply that a handler sets, or nil if nobody wants one.
 func ReplyOf(ctx context.Context) *Reply {
+	if r, ok := ctx.Value(ownReplyKey{}).(*Reply); ok {
+		return r
+	}
+	return replyTo(ctx) // the handler was called without a transport between
+}
+
+// replyTo returns the Reply in which calls made under ctx collect what they bring back, or nil.
+func replyTo(ctx context.Context) *Reply {
 	r, _ := ctx.Value(replyKey{}).(*Reply)
 	return r
 }

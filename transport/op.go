@@ -76,6 +76,10 @@ func call(ctx context.Context, c Client, spec *Spec, req any) (any, error) {
 		}
 		return nil, named(spec, err, genai.StartedUnknown)
 	}
+	if over := genai.ContextError(ctx); over != nil { // whoever has left is told so, even if the response was faster
+		genai.Discard(resp)
+		return nil, named(spec, over, genai.StartedYes)
+	}
 	return resp, nil
 }
 

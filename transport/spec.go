@@ -87,6 +87,11 @@ func validWord(word string) bool {
 	return onlyNameBytes(word) && !strings.Contains(word, ".")
 }
 
+// SameTypes reports whether both sides use the same Go types, so that a value may be handed over without being encoded.
+func (s *Spec) SameTypes(other *Spec) bool {
+	return s == other || s.request.typ == other.request.typ && s.response.typ == other.response.typ && s.Streams == other.Streams
+}
+
 // EncodeRequest returns req as it travels. It refuses what would arrive changed, or not at all, with
 // [genai.InvalidRequest], and what is larger than MaxBytes with [genai.TooLarge]; nothing was sent then.
 func (s *Spec) EncodeRequest(req any) (Message, error) {
@@ -181,7 +186,10 @@ func (s *Spec) CopyResponse(ctx context.Context, resp any, stop func()) (any, er
 			}
 			return named(s, Crossed(err), genai.StartedYes)
 		}
-		return broken(s.response.copyInto(piece, from))
+		if err := s.response.copyInto(piece, from); err != nil {
+			return named(s, Crossed(broken(err)), genai.StartedYes)
+		}
+		return nil
 	}, func() {
 		genai.Discard(resp)
 		stop()

@@ -94,7 +94,7 @@ func (c *Client) exchange(ctx context.Context, hr *http.Request, sent *body) (*h
 		return nil, c.lost(err, sent)
 	}
 	pairs := metadataIn(resp.Header)
-	bringBack(transport.ReplyOf(ctx), pairs)
+	bringBack(transport.EnvelopeOf(ctx).Reply, pairs)
 	if resp.StatusCode == http.StatusOK {
 		return resp, nil
 	}

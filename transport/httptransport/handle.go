@@ -77,6 +77,9 @@ func (c *call) broken(panicked any) {
 		message = "the server panicked"
 		slog.Error("httptransport: a call panicked", "op", c.op.spec.Name, "panic", panicked, "stack", string(debug.Stack()))
 	}
+	if panicked == nil && !c.begun {
+		c.w.Header().Set("Connection", "close") // which ends with the goroutine, so nobody must send another request on it
+	}
 	c.fail(&genai.Error{Kind: genai.Internal, Started: genai.StartedYes, Message: message})
 	if panicked == nil {
 		_ = http.NewResponseController(c.w).Flush() // nobody else does if this goroutine is that of net/http
@@ -119,11 +122,11 @@ func (c *call) open(h http.Header) (ctx context.Context, done func(), err error)
 	if limited && left == 0 {
 		return nil, nil, refuse(genai.DeadlineExceeded, "the caller's time was up when the request arrived")
 	}
-	e := transport.Envelope{Metadata: metadataIn(h), Attempt: attempt}
+	c.reply = &transport.Reply{}
+	e := transport.Envelope{Metadata: metadataIn(h), Attempt: attempt, Reply: c.reply}
 	if ctx, err = e.Open(c.ctx); err != nil {
 		return nil, nil, err
 	}
-	ctx, c.reply = transport.WithReply(ctx)
 	if !limited {
 		return ctx, func() {}, nil
 	}

@@ -23,7 +23,7 @@ func (c *Client) stream(ctx context.Context, spec *transport.Spec, hr *http.Requ
 		cancel()
 		return nil, err
 	}
-	r := &receiver{body: resp.Body, cancel: cancel, reply: transport.ReplyOf(ctx), max: spec.MaxBytes}
+	r := &receiver{body: resp.Body, cancel: cancel, reply: transport.EnvelopeOf(ctx).Reply, max: spec.MaxBytes}
 	var next func() (transport.Message, error)
 	switch t := mediaType(resp.Header.Get("Content-Type")); t {
 	case typeFrames:

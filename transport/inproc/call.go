@@ -12,12 +12,14 @@ import (
 
 // A call is one request on its way.
 type call struct {
-	spec    *transport.Spec
+	spec    *transport.Spec // of the caller
+	server  *transport.Spec
 	handler genai.AnyHandler
 	caller  context.Context
 	reply   *transport.Reply // the caller's; nil if it wants none
 	own     *transport.Reply // the handler's
 	strict  bool
+	encoded bool // messages go through the codec
 
 	settled atomic.Bool // either the handler has returned or the caller has left, whichever was first
 	result  chan result
@@ -75,7 +77,7 @@ func (c *call) receive(r result, cancel func()) (any, error) {
 		cancel()
 		c.bringBack()
 	}
-	if c.strict {
+	if c.encoded {
 		return c.decode(r.resp, stop)
 	}
 	return c.spec.CopyResponse(c.caller, r.resp, stop)
@@ -103,28 +105,28 @@ func (c *call) bringBack() {
 
 // send returns the request as it arrives.
 func (c *call) send(req any) (any, error) {
-	if !c.strict {
+	if !c.encoded {
 		return c.spec.CopyRequest(req)
 	}
 	m, err := c.spec.EncodeRequest(req)
 	if err != nil {
 		return nil, err
 	}
-	return c.spec.DecodeRequest(m)
+	return c.server.DecodeRequest(m)
 }
 
 // decode returns the response as it arrives from the wire.
 func (c *call) decode(resp any, stop func()) (any, error) {
 	if !c.spec.Streams {
 		defer stop()
-		m, err := c.spec.EncodeResponse(resp)
+		m, err := c.server.EncodeResponse(resp)
 		if err != nil {
 			return nil, err
 		}
 		return c.spec.DecodeResponse(m)
 	}
 	return c.spec.Receive(c.caller, func() (transport.Message, error) {
-		m, err := c.spec.NextPiece(resp)
+		m, err := c.server.NextPiece(resp)
 		if err != nil && err != io.EOF {
 			err = c.crossed(err)
 		}

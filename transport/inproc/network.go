@@ -19,40 +19,48 @@ type Network struct {
 	// Safe twice, to find out in tests what would go wrong between processes. It is slower by a factor of ten.
 	Strict bool
 
-	mu       sync.RWMutex
-	handlers map[string]genai.AnyHandler
+	mu     sync.RWMutex
+	served map[string]served
+}
+
+type served struct {
+	spec    *transport.Spec
+	handler genai.AnyHandler
 }
 
 // Handle implements [transport.Server].
 func (n *Network) Handle(spec *transport.Spec, h genai.AnyHandler) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if _, taken := n.handlers[spec.Name]; taken {
+	if _, taken := n.served[spec.Name]; taken {
 		panic(fmt.Sprintf("inproc: %s has a handler already", spec.Name))
 	}
-	if n.handlers == nil {
-		n.handlers = map[string]genai.AnyHandler{}
+	if n.served == nil {
+		n.served = map[string]served{}
 	}
-	n.handlers[spec.Name] = h
+	n.served[spec.Name] = served{spec, h}
 }
 
 // Call implements [transport.Client].
 func (n *Network) Call(ctx context.Context, spec *transport.Spec, req any) (any, error) {
 	n.mu.RLock()
-	h, ok := n.handlers[spec.Name]
+	op, ok := n.served[spec.Name]
 	n.mu.RUnlock()
 	if !ok {
 		return nil, &genai.Error{Kind: genai.Unimplemented, Started: genai.StartedNo, Message: "nobody serves " + spec.Name + " here"}
 	}
-	outer, err := transport.EnvelopeOf(ctx).Open(&bare{ctx})
+	envelope := transport.EnvelopeOf(ctx)
+	c := &call{spec: spec, server: op.spec, handler: op.handler, caller: ctx, reply: envelope.Reply, strict: n.Strict}
+	if c.reply != nil {
+		c.own = &transport.Reply{}
+		envelope.Reply = c.own
+	}
+	outer, err := envelope.Open(&bare{ctx})
 	if err != nil {
 		return nil, err
 	}
-	c := &call{spec: spec, handler: h, caller: ctx, reply: transport.ReplyOf(ctx), strict: n.Strict}
-	if c.reply != nil {
-		outer, c.own = transport.WithReply(outer)
-	}
-	if spec.Shared && !n.Strict {
+	c.encoded = n.Strict || !spec.SameTypes(op.spec)
+	if spec.Shared && !c.encoded {
 		return c.share(outer, req)
 	}
 	return c.run(outer, req)

@@ -1,0 +1,112 @@
+package transporttest_test
+
+import (
+	"context"
+	"net"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/dovetail-go/dovetail/transport"
+	"github.com/dovetail-go/dovetail/transport/httptransport"
+	"github.com/dovetail-go/dovetail/transport/inproc"
+	"github.com/dovetail-go/dovetail/transport/transporttest"
+)
+
+// inReader are the promises that do not hold where a stream is pulled in the goroutine of its reader.
+var inReader = transporttest.Except{
+	"C7/the producer does not heed its context": "the producer runs in the goroutine of its reader",
+	"E8/the producer ends its goroutine":        "the producer runs in the goroutine of its reader",
+}
+
+// uncounted is not encoded, so nobody knows how large it is.
+var uncounted = transporttest.Except{"L1": "messages are not encoded, so nobody knows how large they are"}
+
+func TestInproc(t *testing.T) {
+	transporttest.Run(t, func(_ testing.TB, serve func(transport.Server)) transporttest.Link {
+		n := &inproc.Network{}
+		serve(n)
+		return transporttest.Link{Client: n}
+	}, inReader, uncounted)
+}
+
+func TestInprocStrict(t *testing.T) {
+	transporttest.Run(t, func(_ testing.TB, serve func(transport.Server)) transporttest.Link {
+		n := &inproc.Network{Strict: true}
+		serve(n)
+		return transporttest.Link{Client: n}
+	}, inReader)
+}
+
+func TestHTTP1(t *testing.T) {
+	overHTTP(t, func(t testing.TB) (string, string) { return "127.0.0.1:0", "http://" })
+}
+
+func TestH2C(t *testing.T) {
+	overHTTP(t, func(t testing.TB) (string, string) { return "127.0.0.1:0", "h2c://" })
+}
+
+func TestUnix(t *testing.T) {
+	overHTTP(t, func(t testing.TB) (string, string) { return filepath.Join(t.TempDir(), "s"), "unix:" })
+}
+
+func overHTTP(t *testing.T, at func(testing.TB) (address, scheme string)) {
+	transporttest.Run(t, func(t testing.TB, serve func(transport.Server)) transporttest.Link {
+		address, scheme := at(t)
+		network := "tcp"
+		if scheme == "unix:" {
+			network = "unix"
+		}
+		l, err := net.Listen(network, address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		cutter := &cutter{Listener: l}
+		server := &httptransport.Server{DrainGrace: 30 * time.Second}
+		serve(server)
+		ctx, cancel := context.WithCancel(context.Background())
+		ended := make(chan error, 1)
+		go func() { ended <- server.Serve(ctx, cutter) }() // waited for by stop
+		stop := sync.OnceFunc(func() {
+			cancel()
+			if err := <-ended; err != nil {
+				t.Errorf("the server ended with %v", err)
+			}
+		})
+		client := &httptransport.Client{Address: scheme + l.Addr().String()}
+		t.Cleanup(func() {
+			client.CloseIdleConnections()
+			stop()
+		})
+		return transporttest.Link{Client: client, Stop: stop, Cut: cutter.cut}
+	})
+}
+
+// A cutter can break the connections that it has accepted.
+type cutter struct {
+	net.Listener
+	mu    sync.Mutex
+	conns []net.Conn
+}
+
+func (c *cutter) Accept() (net.Conn, error) {
+	conn, err := c.Listener.Accept()
+	if err == nil {
+		c.mu.Lock()
+		c.conns = append(c.conns, conn)
+		c.mu.Unlock()
+	}
+	return conn, err
+}
+
+func (c *cutter) cut() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, conn := range c.conns {
+		if tcp, ok := conn.(*net.TCPConn); ok {
+			_ = tcp.SetLinger(0) // a reset, not an orderly end
+		}
+		_ = conn.Close()
+	}
+}
