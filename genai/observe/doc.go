@@ -16,6 +16,14 @@
 // Spans last until the response is over, so the span of a stream ends with its last piece. What happens on the way, a
 // retry or a breaker that opens, is an event of the span around it, if its policy says so with [genai.Emit].
 //
+// # Calls between services
+//
+// [Network] stands in front of a network of package transport, and gives each call a span on either side, joined
+// across processes, and the same whether there is one process or several:
+//
+//	net := &observe.Network{Network: sw, Tracer: tracer}
+//	moderate := Moderate.Dial(net)
+//
 // # What is not recorded
 //
 // No text of a prompt, an answer, a tool or an error, and no media: a provider's error message may quote what it was

@@ -7,6 +7,7 @@ import (
 	"github.com/dovetail-go/dovetail/genai"
 	"github.com/dovetail-go/dovetail/genai/genaitest"
 	"github.com/dovetail-go/dovetail/genai/observe"
+	"github.com/dovetail-go/dovetail/transport/inproc"
 )
 
 // A span and the metrics of every request to a model. Here the providers are those of the test; an application passes
@@ -63,4 +64,22 @@ func ExampleCall() {
 	// invoke_workflow desk.answer internal Unset  false
 	// chat gpt-5 client Error overloaded: target scripted true
 	// chat llama internal Unset  true
+}
+
+// Every call between services has a span on either side, and they belong together wherever the sides are.
+func ExampleNetwork() {
+	provider := &recorder{}
+	network := &observe.Network{Network: &inproc.Network{}, Tracer: provider} // or a transport.Switch
+	opModerate.Serve(network, func(context.Context, *genai.ModerationRequest) (*genai.Verdict, error) {
+		return &genai.Verdict{}, nil
+	})
+	if _, err := opModerate.Dial(network)(context.Background(), &genai.ModerationRequest{Text: "hello"}); err != nil {
+		fmt.Println(err)
+	}
+	client, server := provider.spans[0], provider.spans[1]
+	fmt.Println(client.name, client.kind)
+	fmt.Println(server.name, server.kind, server.parent.SpanID() == client.context.SpanID())
+	// Output:
+	// moderation.check client
+	// moderation.check server true
 }

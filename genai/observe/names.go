@@ -50,8 +50,10 @@ const (
 const (
 	keyRPCSystem = "rpc.system.name"
 	keyRPCMethod = "rpc.method"
-	keyRPCStatus = "rpc.response.status_code"
 )
+
+// rpcSystem is what we are among the systems of remote calls; the conventions have no name for us.
+const rpcSystem = "dovetail"
 
 // Attributes and events of our own, for which there are no conventions.
 const (

@@ -112,18 +112,47 @@ func BenchmarkStream256(b *testing.B) {
 	for _, network := range networks {
 		b.Run(network, func(b *testing.B) {
 			s := &httptransport.Server{}
-			count.Serve(s, pieces)
-			call := count.Dial(dial(b, serve(b, network, s)))
+			tokens.Serve(s, produce)
+			call := tokens.Dial(dial(b, serve(b, network, s)))
 			url, client := plainServer(b, plainEvents)
 			versus(b, func(b *testing.B) {
 				stream, err := call(b.Context(), &note{N: 256})
 				if err != nil {
 					b.Fatal(err)
 				}
-				drain(b, stream, 256)
+				n := 0
+				for _, err := range stream.All() {
+					if err != nil {
+						b.Fatal(err)
+					}
+					n++
+				}
+				if n != 256 {
+					b.Fatalf("%d pieces", n)
+				}
 			}, func(b *testing.B) { readEvents(b, url, client) })
 		})
 	}
+}
+
+// A token is a piece as models send it.
+type token struct {
+	Text string `json:"text,omitzero"`
+	N    int    `json:"n,omitzero"`
+}
+
+var tokens = transport.Op[*note, *genai.Stream[token]]{Name: "test.tokens"}
+
+// produce is as fast as can be.
+func produce(ctx context.Context, req *note) (*genai.Stream[token], error) {
+	n := 0
+	return genai.NewStream(ctx, func() (token, error) {
+		if n == req.N {
+			return token{}, io.EOF
+		}
+		n++
+		return token{Text: "twenty bytes of text"}, nil
+	}, nil)
 }
 
 func pieces(ctx context.Context, req *note) (notes, error) {
@@ -156,7 +185,7 @@ func plainEvents(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/event-stream")
 	rc := http.NewResponseController(w)
 	for range 256 {
-		text, _ := json.Marshal(note{Text: "twenty bytes of text"})
+		text, _ := json.Marshal(token{Text: "twenty bytes of text"})
 		fmt.Fprintf(w, "data: %s\n\n", text)
 		_ = rc.Flush()
 	}
@@ -171,7 +200,7 @@ func readEvents(b *testing.B, url string, client *http.Client) {
 	n := 0
 	for lines := bufio.NewScanner(resp.Body); lines.Scan(); {
 		if data, ok := bytes.CutPrefix(lines.Bytes(), []byte("data: ")); ok {
-			var got note
+			var got token
 			if err := json.Unmarshal(data, &got); err != nil {
 				b.Fatal(err)
 			}
@@ -180,6 +209,25 @@ func readEvents(b *testing.B, url string, client *http.Client) {
 	}
 	if n != 256 {
 		b.Fatalf("%d events", n)
+	}
+}
+
+// BenchmarkStream256Alone is for profiles.
+func BenchmarkStream256Alone(b *testing.B) {
+	s := &httptransport.Server{}
+	tokens.Serve(s, produce)
+	call := tokens.Dial(dial(b, serve(b, "http", s)))
+	b.ReportAllocs()
+	for b.Loop() {
+		stream, err := call(b.Context(), &note{N: 256})
+		if err != nil {
+			b.Fatal(err)
+		}
+		for _, err := range stream.All() {
+			if err != nil {
+				b.Fatal(err)
+			}
+		}
 	}
 }
 

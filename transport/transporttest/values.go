@@ -212,7 +212,9 @@ func pieceIsTheProducers(e *env) {
 	call := place(e, feed, func(ctx context.Context, _ *tree) (*genai.Stream[*tree], error) {
 		return genai.Open(ctx, func(_ context.Context, yield func(*tree) bool) error {
 			own := grown(2)
-			_ = yield(own) && yield(own)
+			if yield(own) {
+				yield(own)
+			}
 			return nil
 		})
 	})
