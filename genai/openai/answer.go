@@ -18,6 +18,8 @@ type answer struct {
 	queue []genai.ChatEvent
 	read  int // how much of the queue was handed out
 
+	id       string
+	model    string
 	started  bool // the start was told
 	content  bool // something that a person or a tool can use was told
 	finished bool // the provider said why the answer ended
@@ -50,6 +52,8 @@ type choice struct {
 	details   []byte // reasoning_details, raw
 	calls     []callPiece
 	finish    string
+	own       bool // what belongs into such a document was there: a delta, or a message
+	other     bool // the other one was
 }
 
 // A callPiece is a piece of a tool call as it was sent.
@@ -77,7 +81,7 @@ func (a *answer) pop() (e genai.ChatEvent, ok bool) {
 // add decodes one document and queues its events. failure is the error of the provider, raw, if the document is or has
 // one. A whole document is also an error if it has nothing but the text of one; in a stream that may be some notice.
 func (a *answer) add(text []byte, whole bool) (failure []byte, err error) {
-	if err := a.decode(text); err != nil {
+	if err := a.decode(text, whole); err != nil {
 		return nil, err
 	}
 	d := &a.doc
@@ -98,10 +102,7 @@ func (a *answer) add(text []byte, whole bool) (failure []byte, err error) {
 func (a *answer) tell() {
 	d, c := &a.doc, &a.doc.choice
 	var e genai.ChatEvent
-	if !a.started && (d.id != "" || d.model != "") {
-		a.started = true
-		e.Start = &genai.ChatStart{ID: d.id, Model: d.model}
-	}
+	e.Start = a.start()
 	if c.reasoning != "" || c.details != nil {
 		a.thoughts.add(c)
 	}
@@ -133,6 +134,27 @@ func (a *answer) tell() {
 		}
 	}
 	a.push(e)
+}
+
+// start returns who answers, once: as soon as all of it is known, and no later than the answer begins. Some servers send a
+// document with the verdict on the prompt first, which knows the model and not the id.
+func (a *answer) start() *genai.ChatStart {
+	if a.started {
+		return nil
+	}
+	d, c := &a.doc, &a.doc.choice
+	if d.id != "" {
+		a.id = d.id
+	}
+	if d.model != "" {
+		a.model = d.model
+	}
+	begins := c.text != "" || c.reasoning != "" || c.refusal != "" || len(c.calls) > 0 || c.finish != ""
+	if a.id == "" && a.model == "" || (a.id == "" || a.model == "") && !begins {
+		return nil
+	}
+	a.started = true
+	return &genai.ChatStart{ID: a.id, Model: a.model}
 }
 
 // finish adds the reason to e, behind what tool calls still lack.
@@ -204,7 +226,11 @@ func broken(raw string) (genai.Kind, bool) {
 }
 
 // decode reads a document into a.doc.
-func (a *answer) decode(text []byte) error {
+func (a *answer) decode(text []byte, whole bool) error {
+	own := "delta"
+	if whole {
+		own = "message"
+	}
 	calls := a.doc.choice.calls[:0]
 	a.doc = document{}
 	d := &a.doc
@@ -231,7 +257,7 @@ func (a *answer) decode(text []byte) error {
 			}
 		case "choices":
 			d.choices = s.next() == '['
-			d.choose(&s)
+			d.choose(&s, own)
 		case "usage":
 			if raw := s.raw(); raw != nil {
 				d.usage = raw
@@ -276,7 +302,7 @@ func (d *document) groq(s *scanner) {
 }
 
 // choose decodes the first of the choices.
-func (d *document) choose(s *scanner) {
+func (d *document) choose(s *scanner, own string) {
 	if !s.open('[') {
 		return
 	}
@@ -286,7 +312,7 @@ func (d *document) choose(s *scanner) {
 			continue
 		}
 		c := choice{calls: d.choice.calls[:0]}
-		c.decode(s)
+		c.decode(s, own)
 		d.choice.calls = c.calls
 		if c.index == 0 {
 			d.choice, d.chosen = c, true
@@ -297,7 +323,9 @@ func (d *document) choose(s *scanner) {
 	}
 }
 
-func (c *choice) decode(s *scanner) {
+// decode reads a choice. One that has both a delta and a message says the same twice, or all so far beside what is new;
+// own is the one that counts.
+func (c *choice) decode(s *scanner, own string) {
 	if !s.open('{') {
 		return
 	}
@@ -305,7 +333,18 @@ func (c *choice) decode(s *scanner) {
 		switch string(s.key()) {
 		case "index":
 			c.index, _ = s.integer()
+		case own:
+			if c.other {
+				*c = choice{index: c.index, finish: c.finish, calls: c.calls[:0]}
+			}
+			c.own = true
+			c.message(s)
 		case "delta", "message":
+			if c.own {
+				s.skip()
+				continue
+			}
+			c.other = true
 			c.message(s)
 		case "finish_reason":
 			c.finish = s.string()
