@@ -1,6 +1,7 @@
 package httptransport
 
 import (
+	"bufio"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -87,14 +88,15 @@ func parseMessage(body []byte) (transport.Message, error) {
 
 // readFrames reads from a stream of frames up to one that is no part. The Head of the message is the payload of that
 // frame, and is valid until the next call with the same buffer; the parts are their owner's. max bounds a message.
-func readFrames(r io.Reader, buffer *[]byte, max int64) (kind byte, m transport.Message, err error) {
-	var header [frameHeader]byte
+func readFrames(r *bufio.Reader, buffer *[]byte, max int64) (kind byte, m transport.Message, err error) {
 	left := max
 	for {
-		if err := readFull(r, header[:]); err != nil {
+		header, err := r.Peek(frameHeader)
+		if err != nil {
 			return 0, m, err
 		}
 		kind, length := header[0], int64(binary.BigEndian.Uint32(header[1:]))
+		_, _ = r.Discard(frameHeader) // what was peeked at is there
 		switch kind {
 		case framePart, frameMessage:
 			if length > left {

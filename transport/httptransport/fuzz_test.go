@@ -50,7 +50,8 @@ func FuzzFrames(f *testing.F) {
 	})
 }
 
-func readAllFrames(t *testing.T, r io.Reader, max int64) string {
+func readAllFrames(t *testing.T, src io.Reader, max int64) string {
+	r := bufio.NewReader(src)
 	var log strings.Builder
 	var buffer []byte
 	for {

@@ -211,15 +211,7 @@ func readBody(r io.Reader, announced, max int64, framed bool, what string) ([]by
 		return nil, tooLarge(what, announced, max)
 	}
 	if announced >= 0 {
-		body, err := readN(r, nil, announced)
-		if err != nil {
-			return nil, cutBody(what, err)
-		}
-		// The end must be seen, too: only then is the connection free for what comes next.
-		if _, err := io.CopyN(io.Discard, r, 1); err != io.EOF {
-			return nil, cutBody(what, err)
-		}
-		return body, nil
+		return readAnnounced(r, announced, what)
 	}
 	body, err := io.ReadAll(io.LimitReader(r, limit))
 	if err != nil {
@@ -234,7 +226,34 @@ func readBody(r io.Reader, announced, max int64, framed bool, what string) ([]by
 	return body, nil
 }
 
-// A cutError is a body that did not arrive.
+// readAnnounced reads a body of n bytes, and sees its end: only then is the connection free for what comes next.
+func readAnnounced(r io.Reader, n int64, what string) ([]byte, error) {
+	if n >= atOnce {
+		body, err := readN(r, make([]byte, 0, atOnce), n)
+		if err == nil {
+			if _, err = io.CopyN(io.Discard, r, 1); err == io.EOF {
+				return body, nil
+			}
+		}
+		return nil, cutBody(what, err)
+	}
+	body, got := make([]byte, n+1), 0 // one more, to be told of the end
+	for got <= int(n) {
+		m, err := r.Read(body[got:])
+		got += m
+		switch {
+		case err == io.EOF && got == int(n):
+			return body[:n], nil
+		case err == io.EOF:
+			return nil, cutBody(what, io.ErrUnexpectedEOF)
+		case err != nil:
+			return nil, cutBody(what, err)
+		}
+	}
+	return nil, cutBody(what, nil)
+}
+
+// cutBody is the error of a body that did not arrive as it was announced.
 func cutBody(what string, err error) error {
 	if err == nil {
 		err = io.ErrShortBuffer // there is more than was announced, which net/http does not let through
@@ -263,7 +282,7 @@ func (c *call) answer(resp any) {
 	}
 	h := c.w.Header()
 	setMetadata(h, c.reply.All())
-	h["Content-Type"] = []string{contentType}
+	h["Content-Type"] = headerValue(contentType)
 	h["Content-Length"] = []string{strconv.FormatInt(lengthOf(body), 10)}
 	c.begun = true
 	for _, b := range body {
@@ -303,7 +322,7 @@ func writeProblem(w http.ResponseWriter, err error, status int) {
 		body = []byte(`{"kind":"internal","detail":"an error cannot travel"}`)
 	}
 	h := w.Header()
-	h["Content-Type"] = []string{typeProblem}
+	h["Content-Type"] = headerValue(typeProblem)
 	h["Content-Length"] = []string{strconv.Itoa(len(body))}
 	if p.RetryAfter > 0 {
 		h["Retry-After"] = []string{strconv.FormatInt((p.RetryAfter+999)/1000, 10)}

@@ -49,7 +49,7 @@ func (c *call) start() {
 	if c.frames {
 		contentType = typeFrames
 	}
-	h["Content-Type"] = []string{contentType}
+	h["Content-Type"] = headerValue(contentType)
 	h["Cache-Control"] = []string{"no-store"}
 	h["X-Accel-Buffering"] = []string{"no"} // or nginx holds pieces back
 	c.begun = true

@@ -27,6 +27,12 @@ const (
 	typeFrames  = "application/vnd.dovetail.frames"
 )
 
+// What a client accepts.
+const (
+	acceptValue  = typeJSON + ", " + typeFrames
+	acceptPieces = typeFrames + ", " + typeEvents
+)
+
 // What ends a stream has these names, as an event.
 const (
 	eventEnd   = "end"
@@ -41,6 +47,20 @@ var standard = map[string]string{
 	"traceparent": "Traceparent",
 	"tracestate":  "Tracestate",
 	"baggage":     "Baggage",
+}
+
+// constant are the values of headers that are the same for every call, as package net/http wants them. Nobody changes them.
+var constant = map[string][]string{
+	typeJSON: {typeJSON}, typeProblem: {typeProblem}, typeEvents: {typeEvents}, typeFrames: {typeFrames},
+	acceptValue: {acceptValue}, acceptPieces: {acceptPieces},
+}
+
+// headerValue returns the value of a header.
+func headerValue(text string) []string {
+	if v, ok := constant[text]; ok {
+		return v
+	}
+	return []string{text}
 }
 
 // setMetadata puts the pairs into the headers.
