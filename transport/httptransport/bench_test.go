@@ -212,6 +212,32 @@ func readEvents(b *testing.B, url string, client *http.Client) {
 	}
 }
 
+// BenchmarkStream256Events is what a stream costs whose pieces are events and not frames: why a Client asks for frames.
+func BenchmarkStream256Events(b *testing.B) {
+	s := &httptransport.Server{}
+	tokens.Serve(s, produce)
+	c := &httptransport.Client{Address: serve(b, "http", s)}
+	own := &http.Transport{MaxIdleConnsPerHost: 8, DisableCompression: true}
+	defer own.CloseIdleConnections()
+	c.Transport = roundTripper(func(r *http.Request) (*http.Response, error) {
+		r.Header.Set("Accept", "text/event-stream")
+		return own.RoundTrip(r)
+	})
+	call := tokens.Dial(c)
+	b.ReportAllocs()
+	for b.Loop() {
+		stream, err := call(b.Context(), &note{N: 256})
+		if err != nil {
+			b.Fatal(err)
+		}
+		for _, err := range stream.All() {
+			if err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+}
+
 // BenchmarkStream256Alone is for profiles.
 func BenchmarkStream256Alone(b *testing.B) {
 	s := &httptransport.Server{}
