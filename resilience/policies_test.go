@@ -1,0 +1,35 @@
+package resilience_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/dovetail-go/dovetail/genai"
+	"github.com/dovetail-go/dovetail/resilience"
+	"github.com/dovetail-go/dovetail/resilience/policytest"
+)
+
+func TestPolicies(t *testing.T) {
+	for name, policy := range map[string]func() genai.Policy{
+		"Deadline":         func() genai.Policy { return &resilience.Deadline{} },
+		"Retry":            func() genai.Policy { return &resilience.Retry{} },
+		"Breaker":          func() genai.Policy { return &resilience.Breaker{} },
+		"Bulkhead":         func() genai.Policy { return &resilience.Bulkhead{} },
+		"Bulkhead, queued": func() genai.Policy { return &resilience.Bulkhead{Max: 2, Wait: time.Minute} },
+		"Timeouts":         func() genai.Policy { return &resilience.Timeouts{} },
+		"Timeouts, all": func() genai.Policy {
+			return &resilience.Timeouts{Attempt: time.Hour, FirstToken: time.Minute, Idle: time.Minute}
+		},
+		"Stack": func() genai.Policy {
+			return &resilience.Stack{
+				Deadline: &resilience.Deadline{},
+				Retry:    &resilience.Retry{},
+				Bulkhead: &resilience.Bulkhead{},
+				Breaker:  &resilience.Breaker{},
+				Timeouts: &resilience.Timeouts{},
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) { policytest.Run(t, policy) })
+	}
+}
