@@ -202,6 +202,28 @@ func TestBreakerJudgesStreamsAtTheirEnd(t *testing.T) {
 	}
 }
 
+// What began before the last change of state must not even be counted.
+func TestBreakerDropsOldResults(t *testing.T) {
+	b := &resilience.Breaker{Consecutive: 2}
+	target := &target{err: fail(genai.ServerError)}
+	now := b.Wrap(target.handle)
+	old := b.Wrap(func(context.Context, any) (any, error) {
+		b.Trip()
+		b.Reset()
+		return nil, fail(genai.ServerError)
+	})
+	_, _ = old(t.Context(), nil)
+	_, _ = now(t.Context(), nil)
+	if b.State() != resilience.Closed {
+		t.Error("an old failure and a new one are two in a row")
+	}
+	_, _ = now(t.Context(), nil)
+	if b.State() != resilience.Open {
+		t.Error("two new ones are not")
+	}
+	b.Reset()
+}
+
 func TestBreakerProbes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := &resilience.Breaker{Consecutive: 1, Probes: 2, Lease: time.Minute, OpenMax: 5 * time.Second}

@@ -122,6 +122,31 @@ func TestTimeoutsWhatComesTooLate(t *testing.T) {
 	})
 }
 
+// The limit on the first piece is over with it, also for a handler that begins to heed its context only then.
+func TestTimeoutsAfterTheFirstToken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := genai.With(func(ctx context.Context, _ any) (*genai.Stream[int], error) {
+			n := 0
+			return genai.NewStream(context.WithoutCancel(ctx), func() (int, error) {
+				if n++; n > 1 && !sleep(ctx, time.Minute) {
+					return 0, genai.ContextError(ctx)
+				}
+				return n, nil
+			}, nil)
+		}, &resilience.Timeouts{FirstToken: time.Second, Idle: -1})
+		s, err := h(t.Context(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		for range 2 {
+			if _, err := s.Next(); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+}
+
 // Nobody waits for the limits of these calls, so they must not cost a timer.
 func TestTimeoutsAllocate(t *testing.T) {
 	h := (&resilience.Timeouts{}).Wrap((&target{}).handle)
