@@ -9,7 +9,7 @@ import (
 
 const (
 	buckets = 16 // a window is forgotten in sixteenths
-	stripes = 8  // successes are counted in several places, so that cores do not wait for each other
+	stripes = 16 // successes are counted in several places, so that cores do not wait for each other
 )
 
 // A Window counts successes and failures by the time at which they are reported. It covers between 15/16 of its span and
@@ -18,6 +18,7 @@ const (
 // Successes are many and reported from everywhere, so they are striped. Failures are few, and kept in one place.
 type Window struct {
 	width  int64
+	_      [64]byte // what everybody reads, here and before, lies apart from what is written
 	ok     [stripes]ring
 	failed ring
 }
