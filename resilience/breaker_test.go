@@ -68,7 +68,7 @@ func TestBreakerOpensAndCloses(t *testing.T) {
 		if b.State() != resilience.Open {
 			t.Error("it is too early for probes")
 		}
-		time.Sleep(2)
+		time.Sleep(2 * time.Nanosecond)
 		synctest.Wait()
 		if b.State() != resilience.HalfOpen || !b.Ready() {
 			t.Fatalf("after its time it is %s", b.State())

@@ -153,7 +153,7 @@ func TestRunFinds(t *testing.T) {
 				if !under.CompareAndSwap(false, true) {
 					return nil, genai.Errorf(genai.LimitReached, "one at a time")
 				}
-				time.Sleep(1) // so that they meet
+				time.Sleep(time.Microsecond) // so that they meet
 				defer under.Store(false)
 				return next(ctx, req)
 			}
