@@ -16,6 +16,7 @@ type call struct {
 	server  *transport.Spec
 	handler genai.AnyHandler
 	caller  context.Context
+	bare    bare             // the caller's, as the handler sees it
 	reply   *transport.Reply // the caller's; nil if it wants none
 	own     *transport.Reply // the handler's
 	strict  bool
@@ -51,8 +52,11 @@ func (c *call) run(outer context.Context, req any) (any, error) {
 	return nil, genai.ContextError(c.caller)
 }
 
+// errGone is what the caller gets unless the handler returns.
+var errGone error = &genai.Error{Kind: genai.Internal, Message: "the handler ended its goroutine instead of returning"}
+
 func (c *call) handle(ctx context.Context, req any) {
-	r := result{err: genai.Errorf(genai.Internal, "the handler ended its goroutine instead of returning")}
+	r := result{err: errGone}
 	defer func() {
 		if !c.settled.CompareAndSwap(false, true) {
 			genai.Discard(r.resp) // nobody waits any more
@@ -73,14 +77,21 @@ func (c *call) receive(r result, cancel func()) (any, error) {
 		cancel()
 		return nil, c.crossed(r.err)
 	}
-	stop := func() {
+	if c.encoded {
+		return c.decode(r.resp, cancel)
+	}
+	if !c.spec.Streams { // and so has been brought back whole
+		return c.spec.CopyResponse(c.caller, r.resp, cancel)
+	}
+	return c.spec.CopyResponse(c.caller, r.resp, c.over(cancel))
+}
+
+// over returns what is to be done at the end of a stream.
+func (c *call) over(cancel func()) func() {
+	return func() {
 		cancel()
 		c.bringBack()
 	}
-	if c.encoded {
-		return c.decode(r.resp, stop)
-	}
-	return c.spec.CopyResponse(c.caller, r.resp, stop)
 }
 
 // share is run for those who promised not to change anything.
@@ -116,15 +127,16 @@ func (c *call) send(req any) (any, error) {
 }
 
 // decode returns the response as it arrives from the wire.
-func (c *call) decode(resp any, stop func()) (any, error) {
+func (c *call) decode(resp any, cancel func()) (any, error) {
 	if !c.spec.Streams {
-		defer stop()
+		defer cancel()
 		m, err := c.server.EncodeResponse(resp)
 		if err != nil {
 			return nil, err
 		}
 		return c.spec.DecodeResponse(m)
 	}
+	stop := c.over(cancel)
 	return c.spec.Receive(c.caller, func() (transport.Message, error) {
 		m, err := c.server.NextPiece(resp)
 		if err != nil && err != io.EOF {

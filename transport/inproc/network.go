@@ -50,12 +50,12 @@ func (n *Network) Call(ctx context.Context, spec *transport.Spec, req any) (any,
 		return nil, &genai.Error{Kind: genai.Unimplemented, Started: genai.StartedNo, Message: "nobody serves " + spec.Name + " here"}
 	}
 	envelope := transport.EnvelopeOf(ctx)
-	c := &call{spec: spec, server: op.spec, handler: op.handler, caller: ctx, reply: envelope.Reply, strict: n.Strict}
+	c := &call{spec: spec, server: op.spec, handler: op.handler, caller: ctx, bare: bare{ctx}, reply: envelope.Reply, strict: n.Strict}
 	if c.reply != nil {
 		c.own = &transport.Reply{}
 		envelope.Reply = c.own
 	}
-	outer, err := envelope.Open(&bare{ctx})
+	outer, err := envelope.Open(&c.bare)
 	if err != nil {
 		return nil, err
 	}
