@@ -2,6 +2,7 @@ package transport
 
 import (
 	"errors"
+	"math"
 	"net/http"
 	"strings"
 	"time"
@@ -37,7 +38,7 @@ func ProblemOf(err error) *Problem {
 		Title: strings.ReplaceAll(string(e.Kind), "_", " "), Status: StatusOf(e.Kind), Detail: e.Message,
 		Kind: e.Kind, Retryable: e.Kind.Retryable(), Op: e.Op, Target: e.Target, Reason: e.Reason, Field: e.Field,
 		ProviderStatus: e.Status, Code: e.Code, RequestID: e.RequestID,
-		RetryAfter: int64((e.RetryAfter + time.Millisecond - 1) / time.Millisecond),
+		RetryAfter: milliseconds(e.RetryAfter),
 		Started:    e.Started, Attempts: e.Attempts,
 	}
 	if own, ok := err.(*genai.Error); !ok || own != e {
@@ -48,13 +49,22 @@ func ProblemOf(err error) *Problem {
 	return p
 }
 
+// milliseconds rounds up, so that nobody comes back too early.
+func milliseconds(d time.Duration) int64 {
+	ms := int64(d / time.Millisecond)
+	if d > 0 && d%time.Millisecond != 0 {
+		ms++
+	}
+	return ms
+}
+
 // Err returns the error that a problem describes, marked Remote. A kind that we do not know, from a newer peer, becomes
 // Unknown, and an empty one is guessed from the status.
 func (p *Problem) Err() *genai.Error {
 	e := &genai.Error{
 		Kind: p.Kind, Op: p.Op, Target: p.Target, Reason: p.Reason, Message: p.Detail, Field: p.Field,
 		Status: p.ProviderStatus, Code: p.Code, RequestID: p.RequestID,
-		RetryAfter: time.Duration(max(p.RetryAfter, 0)) * time.Millisecond,
+		RetryAfter: time.Duration(min(max(p.RetryAfter, 0), math.MaxInt64/int64(time.Millisecond))) * time.Millisecond,
 		Started:    p.Started, Remote: true, Attempts: p.Attempts,
 	}
 	switch {
