@@ -8,6 +8,7 @@ import (
 
 	"github.com/dovetail-go/dovetail/genai"
 	"github.com/dovetail-go/dovetail/genai/genaitest"
+	"github.com/dovetail-go/dovetail/genai/route"
 	"github.com/dovetail-go/dovetail/resilience"
 )
 
@@ -133,4 +134,20 @@ func ExampleDeadline() {
 	_, err := chat(context.Background(), ask())
 	fmt.Println(errors.Is(err, genai.Timeout), genai.AsError(err).Field)
 	// Output: true Deadline.Total
+}
+
+// What is late is asked of somebody else, and the first answer counts.
+func ExampleHedge() {
+	slow := genaitest.Script(genaitest.Hang())
+	fast := genaitest.Script(genaitest.Reply("In your mailbox."))
+	models := route.Among(&route.RoundRobin{}, route.To("slow", slow.Chat), route.To("fast", fast.Chat))
+	chat := genai.With(models.Handle, &resilience.Hedge{Delay: 10 * time.Millisecond})
+
+	answer, err := genai.Whole(chat)(context.Background(), ask())
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(answer.Text())
+	// Output: In your mailbox.
 }

@@ -20,6 +20,8 @@ func TestPolicies(t *testing.T) {
 		"Timeouts, all": func() genai.Policy {
 			return &resilience.Timeouts{Attempt: time.Hour, FirstToken: time.Minute, Idle: time.Minute}
 		},
+		"Hedge":          func() genai.Policy { return &resilience.Hedge{} },
+		"Hedge, at once": func() genai.Policy { return &resilience.Hedge{Delay: 1} },
 		"Stack": func() genai.Policy {
 			return &resilience.Stack{
 				Deadline: &resilience.Deadline{},
