@@ -17,12 +17,15 @@ import (
 
 // A target does what it is told.
 type target struct {
+	mu    sync.Mutex // for calls
 	calls int
 	err   error
 }
 
 func (t *target) handle(context.Context, any) (any, error) {
+	t.mu.Lock()
 	t.calls++
+	t.mu.Unlock()
 	if t.err != nil {
 		return nil, t.err
 	}
