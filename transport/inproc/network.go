@@ -54,6 +54,10 @@ func (n *Network) Call(ctx context.Context, spec *transport.Spec, req any) (any,
 	if op.handler == nil {
 		return nil, &genai.Error{Kind: genai.Unimplemented, Started: genai.StartedNo, Message: "nobody serves " + spec.Name + " here"}
 	}
+	if spec.Streams != op.spec.Streams {
+		return nil, &genai.Error{Kind: genai.Precondition, Started: genai.StartedNo,
+			Message: "one side says that the response of " + spec.Name + " arrives in pieces, and the other that it does not"}
+	}
 	encoded := n.Strict || !spec.SameTypes(op.spec)
 	if spec.Shared && !encoded {
 		return share(ctx, op.handler, req)
