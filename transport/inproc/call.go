@@ -60,8 +60,7 @@ func (c *call) run(ctx context.Context, req any) (any, error) {
 	if !c.settled.CompareAndSwap(false, true) {
 		return c.receive(ctx, <-c.result) // the handler was first
 	}
-	c.ctx.Release()
-	return nil, genai.ContextError(ctx)
+	return nil, genai.ContextError(ctx) // the handler's context has ended with ctx
 }
 
 func (c *call) handle(req any) {

@@ -198,13 +198,23 @@ func TestPanics(t *testing.T) {
 // TestGoexit: a handler that ends its goroutine, as a test that fails in a handler does, ends no call without a word.
 func TestGoexit(t *testing.T) {
 	for _, strict := range []bool{false, true} {
-		call := reach(&inproc.Network{Strict: strict}, echoing, func(context.Context, *slip) (*slip, error) {
+		network := &inproc.Network{Strict: strict}
+		gone := func(resp any, err error) {
+			t.Helper()
+			if genai.KindOf(err) != genai.Internal || !strings.Contains(err.Error(), "ended its goroutine") {
+				t.Errorf("strict %v: got %v, %v", strict, resp, err)
+			}
+		}
+		resp, err := reach(network, echoing, func(context.Context, *slip) (*slip, error) {
 			runtime.Goexit()
 			return nil, nil
-		})
-		if resp, err := call(t.Context(), &slip{}); genai.KindOf(err) != genai.Internal || resp != nil {
-			t.Errorf("got %v, %v", resp, err)
-		}
+		})(t.Context(), &slip{})
+		gone(resp, err)
+		s, err := reach(network, telling, func(context.Context, *slip) (*genai.Stream[slip], error) {
+			runtime.Goexit()
+			return nil, nil
+		})(t.Context(), &slip{})
+		gone(s, err)
 	}
 }
 

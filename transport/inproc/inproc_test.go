@@ -149,8 +149,9 @@ func TestSharedKeepsPromises(t *testing.T) {
 	value := transport.Op[*slip, *slip]{Name: "test.value", Shared: true}
 	stream := transport.Op[*slip, *genai.Stream[slip]]{Name: "test.stream", Shared: true}
 	cause := errors.New("the cause")
-	ctx := context.WithValue(transport.WithMetadata(t.Context(), "tenant", "acme"), key{}, "the caller's")
-	ctx, reply := transport.WithReply(genai.WithAttempt(ctx, 2))
+	silent := context.WithValue(transport.WithMetadata(t.Context(), "tenant", "acme"), key{}, "the caller's")
+	silent = genai.WithAttempt(silent, 2)
+	ctx, reply := transport.WithReply(silent)
 
 	look := func(ctx context.Context) {
 		if ctx.Value(key{}) != nil {
@@ -160,13 +161,16 @@ func TestSharedKeepsPromises(t *testing.T) {
 			t.Errorf("the handler got %+v", transport.EnvelopeOf(ctx))
 		}
 	}
-	_, err := reach(network, value, func(ctx context.Context, _ *slip) (*slip, error) {
+	call := reach(network, value, func(ctx context.Context, _ *slip) (*slip, error) {
 		look(ctx)
 		_ = transport.ReplyOf(ctx).Set("cost", "1")
 		return nil, &genai.Error{Kind: genai.Overloaded, Message: "not now", Err: cause}
-	})(ctx, &slip{})
-	if own := genai.AsError(err); own.Kind != genai.Overloaded || !own.Remote || errors.Is(err, cause) || own.Op != "test.value" {
-		t.Errorf("the error is %+v", own)
+	})
+	for _, ctx := range []context.Context{silent, ctx} {
+		_, err := call(ctx, &slip{})
+		if own := genai.AsError(err); own.Kind != genai.Overloaded || !own.Remote || errors.Is(err, cause) || own.Op != "test.value" {
+			t.Errorf("the error is %+v", own)
+		}
 	}
 	if got := reply.Get("cost"); got != "1" {
 		t.Errorf("beside the error came the reply %q", got)
