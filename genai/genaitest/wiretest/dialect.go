@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/dovetail-go/dovetail/genai"
+	"github.com/dovetail-go/dovetail/internal/sse"
 )
 
 // A dialect is how one provider speaks: all that the server needs to know about it.
@@ -57,10 +58,11 @@ type encoder interface {
 type problem struct {
 	status     int
 	kind, code string
+	words      string // what the message begins with, where a provider has no other way to say it
 }
 
 // dialects are tried in this order.
-var dialects = []*dialect{&openAI}
+var dialects = []*dialect{&openAI, &anthropic}
 
 // problemOf finds the words for e.
 func (d *dialect) problemOf(e *genai.Error) problem {
@@ -75,6 +77,14 @@ func (d *dialect) problemOf(e *genai.Error) problem {
 		p.code = e.Code
 	}
 	return p
+}
+
+// message returns what the document says to people.
+func (p problem) message(e *genai.Error) string {
+	if p.words != "" {
+		return p.words + ": " + e.Message
+	}
+	return e.Message
 }
 
 // kindOfStatus is what a bare status usually means.
@@ -137,6 +147,9 @@ func document(v any) []byte {
 }
 
 // data returns v as an event of an event stream.
-func data(v any) []byte {
-	return append(append([]byte("data: "), document(v)...), "\n\n"...)
+func data(v any) []byte { return sse.AppendEvent(nil, sse.Event{Data: document(v)}) }
+
+// named returns v as an event with a type.
+func named(kind string, v any) []byte {
+	return sse.AppendEvent(nil, sse.Event{Type: []byte(kind), Data: document(v)})
 }

@@ -14,10 +14,14 @@ import (
 	"github.com/dovetail-go/dovetail/genai"
 )
 
-// A Server speaks as a model provider. Which one, the path of each request says: those that end in /chat/completions or
-// /embeddings are for OpenAI, whatever stands before. It asks its models for each answer, usually those of a
-// [genaitest.Model], and is an [http.Handler] for a server of one's own. The zero value refuses everything, as a
-// provider that has no such operation does. It is safe for concurrent use.
+// A Server speaks as a model provider. Which one, the path of each request says, whatever stands before it:
+//
+//	.../chat/completions, .../embeddings     OpenAI, and all who took its interface over
+//	.../messages                             Anthropic
+//
+// It asks its models for each answer, usually those of a [genaitest.Model], and is an [http.Handler] for a server of
+// one's own. The zero value refuses everything, as a provider that has no such operation does. It is safe for
+// concurrent use.
 //
 // A failure of the model becomes what the provider would send: a status and a document before the first piece, an event
 // behind it. [genai.Unavailable] and [genai.Truncated] are what a client makes of a connection that is lost, so the
