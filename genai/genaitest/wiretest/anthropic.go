@@ -1,7 +1,6 @@
 package wiretest
 
 import (
-	"encoding/json"
 	"net/http"
 	"strings"
 
@@ -30,7 +29,7 @@ var anthropic = dialect{
 		}
 	},
 	problem: func(e *genai.Error, p problem, inStream bool) any {
-		doc := map[string]any{"type": "error", "error": map[string]any{"type": p.kind, "message": p.message(e)}}
+		doc := object{"type": "error", "error": object{"type": p.kind, "message": p.message(e)}}
 		if e.RequestID != "" {
 			doc["request_id"] = e.RequestID
 		}
@@ -72,14 +71,12 @@ type anthropicEncoder struct {
 	thought bool   // the open block has its signature
 }
 
-type object = map[string]any
-
 func (a *anthropicEncoder) say(kind string, doc object) {
 	doc["type"] = kind
 	a.told = append(a.told, named(kind, doc)...)
 }
 
-func (a *anthropicEncoder) event(e genai.ChatEvent) []byte {
+func (a *anthropicEncoder) event(e genai.ChatEvent) ([]byte, bool) {
 	a.told = nil
 	if e.Start != nil {
 		a.start = *e.Start
@@ -105,7 +102,7 @@ func (a *anthropicEncoder) event(e genai.ChatEvent) []byte {
 	if e.ToolCall != nil {
 		a.tool(e.ToolCall)
 	}
-	return a.told
+	return a.told, !e.Preamble()
 }
 
 // begin says what stands before everything else.
@@ -208,11 +205,7 @@ func (a *anthropicEncoder) whole(resp *genai.ChatResponse) any {
 			}
 			content = append(content, b)
 		case p.ToolCall != nil:
-			input := json.RawMessage(p.ToolCall.Arguments)
-			if !json.Valid(input) {
-				input = json.RawMessage("{}")
-			}
-			content = append(content, object{"type": "tool_use", "id": p.ToolCall.ID, "name": p.ToolCall.Name, "input": input})
+			content = append(content, object{"type": "tool_use", "id": p.ToolCall.ID, "name": p.ToolCall.Name, "input": objectOf(p.ToolCall.Arguments)})
 		case p.Text+p.Refusal != "":
 			content = append(content, object{"type": "text", "text": p.Text + p.Refusal})
 		}

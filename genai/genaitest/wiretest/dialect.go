@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math"
 	"net/http"
+	"net/url"
 	"strconv"
 	"time"
 
@@ -45,13 +46,15 @@ type call struct {
 	stream bool
 	usage  bool // the client asks for usage
 	began  time.Time
+	query  url.Values
+	batch  bool // several texts in a request that could have been for one
 }
 
 // An encoder puts the events of one answer into the bytes of a dialect.
 type encoder interface {
-	event(e genai.ChatEvent) []byte     // nil if there is nothing to be said
-	end() []byte                        // what stands behind the last event of a complete answer
-	whole(resp *genai.ChatResponse) any // the document of a whole answer
+	event(e genai.ChatEvent) ([]byte, bool) // nil if there is nothing to be said; whether it has a piece in it
+	end() []byte                            // what stands behind the last event of a complete answer
+	whole(resp *genai.ChatResponse) any     // the document of a whole answer
 }
 
 // A problem is how a provider calls a Kind.
@@ -62,7 +65,7 @@ type problem struct {
 }
 
 // dialects are tried in this order.
-var dialects = []*dialect{&openAI, &anthropic}
+var dialects = []*dialect{&openAI, &anthropic, &ollama, &gemini}
 
 // problemOf finds the words for e.
 func (d *dialect) problemOf(e *genai.Error) problem {
@@ -136,6 +139,9 @@ func retryAfter(e *genai.Error, h http.Header) {
 func errBadRequest(field, message string) error {
 	return &genai.Error{Kind: genai.InvalidRequest, Field: field, Message: message}
 }
+
+// An object is a JSON object that is made on the spot.
+type object = map[string]any
 
 // document returns v as JSON.
 func document(v any) []byte {

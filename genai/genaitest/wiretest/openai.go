@@ -38,10 +38,14 @@ var openAI = dialect{
 			h.Set("X-Request-Id", e.RequestID)
 		}
 	},
-	problem: func(e *genai.Error, p problem, _ bool) any {
-		return map[string]any{"error": map[string]any{
+	problem: func(e *genai.Error, p problem, inStream bool) any {
+		doc := object{"error": object{
 			"message": p.message(e), "type": p.kind, "param": orNull(e.Field), "code": orNull(p.code),
 		}}
+		if inStream {
+			return data(doc)
+		}
+		return doc
 	},
 	kinds: map[genai.Kind]problem{
 		"":                     {status: 500, kind: "server_error"},
@@ -145,7 +149,7 @@ func (o *openAIEncoder) chunk(object string) chunk {
 	return c
 }
 
-func (o *openAIEncoder) event(e genai.ChatEvent) (frames []byte) {
+func (o *openAIEncoder) event(e genai.ChatEvent) (frames []byte, piece bool) {
 	if e.Start != nil {
 		o.start = *e.Start
 	}
@@ -179,7 +183,7 @@ func (o *openAIEncoder) event(e genai.ChatEvent) (frames []byte) {
 		c.Usage = usageOfOpenAI(e.Usage)
 		frames = append(frames, data(c)...)
 	}
-	return frames
+	return frames, !e.Preamble()
 }
 
 func finishOf(f genai.Finish) string {

@@ -277,9 +277,9 @@ func decodeOpenAIEmbed(body []byte, c *call) error {
 func openAIVectors(_ *call, resp *genai.Embeddings) any {
 	list := make([]any, len(resp.Vectors))
 	for i, v := range resp.Vectors {
-		list[i] = map[string]any{"object": "embedding", "index": i, "embedding": v}
+		list[i] = object{"object": "embedding", "index": i, "embedding": v}
 	}
-	doc := map[string]any{"object": "list", "model": resp.Model, "data": list}
+	doc := object{"object": "list", "model": resp.Model, "data": list}
 	if resp.Usage != nil {
 		doc["usage"] = map[string]int{"prompt_tokens": resp.Usage.Input, "total_tokens": resp.Usage.Input}
 	}

@@ -18,6 +18,8 @@ import (
 //
 //	.../chat/completions, .../embeddings     OpenAI, and all who took its interface over
 //	.../messages                             Anthropic
+//	.../models/NAME:generateContent          Gemini, and the other methods of its models
+//	.../api/chat, .../api/embed              Ollama, in its own interface
 //
 // It asks its models for each answer, usually those of a [genaitest.Model], and is an [http.Handler] for a server of
 // one's own. The zero value refuses everything, as a provider that has no such operation does. It is safe for
@@ -81,7 +83,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case s.Key != "" && x.dialect.key(r.Header) != s.Key:
 		x.refuse(&genai.Error{Kind: genai.Unauthenticated, Message: "the key is not the right one"})
 	case op == opEmbed:
-		x.embed(body)
+		x.embed(model, body)
 	default:
 		x.chat(op, model, body)
 	}
@@ -93,6 +95,9 @@ type exchange struct {
 	server  *Server
 	ctx     context.Context
 	dialect *dialect
+
+	streaming bool // a stream was asked for
+	array     bool // as one JSON document, in which a failure has no place
 }
 
 // find finds the dialect of the request.
@@ -135,11 +140,15 @@ func (x *exchange) refuse(err error) {
 	if x.dialect.header != nil {
 		x.dialect.header(e, x.w.Header())
 	}
+	if x.streaming && p.status == http.StatusOK { // a refusal that is no failure to its provider
+		x.whole(p.status, x.dialect.stream, x.dialect.problem(e, p, true).([]byte))
+		return
+	}
 	x.whole(p.status, "application/json", document(x.dialect.problem(e, p, false)))
 }
 
 func (x *exchange) chat(op operation, model string, body []byte) {
-	c := &call{op: op, req: &genai.ChatRequest{Model: model}, stream: op == opStream, began: time.Now()}
+	c := &call{op: op, req: &genai.ChatRequest{Model: model}, stream: op == opStream, began: time.Now(), query: x.r.URL.Query()}
 	if !json.Valid(body) {
 		x.refuse(errBadRequest("", "the body is not JSON"))
 		return
@@ -148,6 +157,7 @@ func (x *exchange) chat(op operation, model string, body []byte) {
 		x.refuse(err)
 		return
 	}
+	x.streaming = c.stream
 	switch {
 	case c.stream && x.server.Chat != nil:
 		x.pieces(c)
@@ -172,8 +182,13 @@ func (x *exchange) document(c *call, complete genai.Completer) {
 
 // pieces sends an answer as it arrives.
 func (x *exchange) pieces(c *call) {
+	contentType := x.dialect.stream
+	enc := x.dialect.encoder(c)
+	if g, ok := enc.(*geminiEncoder); ok && g.array {
+		contentType, x.array = "application/json", true
+	}
 	if x.fault.Early {
-		x.header(http.StatusOK, x.dialect.stream)
+		x.header(http.StatusOK, contentType)
 	}
 	stream, err := x.server.Chat(x.ctx, c.req)
 	if err != nil {
@@ -185,8 +200,7 @@ func (x *exchange) pieces(c *call) {
 		return
 	}
 	defer stream.Close()
-	x.header(http.StatusOK, x.dialect.stream)
-	enc := x.dialect.encoder(c)
+	x.header(http.StatusOK, contentType)
 	for {
 		e, err := stream.Next()
 		if err == io.EOF {
@@ -196,7 +210,7 @@ func (x *exchange) pieces(c *call) {
 			x.fail(err)
 			return
 		}
-		if frame := enc.event(e); frame != nil && !x.send(frame, !e.Preamble()) {
+		if frame, piece := enc.event(e); frame != nil && !x.send(frame, piece) {
 			return
 		}
 	}
@@ -210,24 +224,20 @@ func (x *exchange) pieces(c *call) {
 func (x *exchange) fail(err error) {
 	e := genai.AsError(err)
 	switch {
-	case severs(err):
+	case severs(err) || x.array:
 		x.cut()
 	case e.Kind == genai.Malformed:
 		x.send([]byte(x.garbage), false)
 		return
 	}
 	doc := x.dialect.problem(e, x.dialect.problemOf(e), true)
-	frame, ok := doc.([]byte)
-	if !ok {
-		frame = data(doc)
-	}
-	if x.send(frame, false) {
+	if x.send(doc.([]byte), false) {
 		x.end()
 	}
 }
 
-func (x *exchange) embed(body []byte) {
-	c := &call{op: opEmbed, embed: &genai.EmbedRequest{}, began: time.Now()}
+func (x *exchange) embed(model string, body []byte) {
+	c := &call{op: opEmbed, embed: &genai.EmbedRequest{Model: model}, began: time.Now(), query: x.r.URL.Query()}
 	if x.server.Embed == nil || x.dialect.embed == nil {
 		x.refuse(&genai.Error{Kind: genai.NotFound, Message: "there is no such model"})
 		return
