@@ -131,8 +131,8 @@ func decodeAnthropic(body []byte, c *call) error {
 // add appends a turn. The results of tools stand in a turn of the user on the wire, before anything else, and in a
 // message of their own with us.
 func (t *anthropicTurn) add(to []genai.Message, at string) ([]genai.Message, error) {
-	if t.Role != genai.RoleUser && t.Role != genai.RoleAssistant {
-		return nil, errBadRequest(at+".role", "the roles are user and assistant")
+	if t.Role != genai.RoleUser && t.Role != genai.RoleAssistant && t.Role != genai.RoleSystem {
+		return nil, errBadRequest(at+".role", "there is no such role")
 	}
 	parts, err := anthropicParts(t.Content, at+".content")
 	if err != nil {
@@ -157,19 +157,36 @@ func anthropicParts(raw json.RawMessage, at string) ([]genai.Part, error) {
 	if json.Unmarshal(raw, &text) == nil {
 		return []genai.Part{{Text: text}}, nil
 	}
-	var blocks []anthropicBlock
+	var blocks []json.RawMessage
 	if err := json.Unmarshal(raw, &blocks); err != nil {
 		return nil, errBadRequest(at, "it is neither a text nor a list of blocks")
 	}
 	var parts []genai.Part
-	for i, b := range blocks {
-		part, err := b.part(fmt.Sprintf("%s.%d", at, i))
+	for i, raw := range blocks {
+		at := fmt.Sprintf("%s.%d", at, i)
+		var b anthropicBlock
+		var head struct{ Type string }
+		if json.Unmarshal(raw, &head) != nil || head.Type == "" {
+			return nil, errBadRequest(at+".type", "a block needs a type")
+		}
+		if !knownBlocks[head.Type] { // tools that run at the provider leave many sorts of them
+			parts = append(parts, genai.Part{Opaque: &genai.Opaque{Origin: originAnthropic, Type: head.Type, Data: string(raw)}})
+			continue
+		}
+		if err := json.Unmarshal(raw, &b); err != nil {
+			return nil, errBadRequest(at, "the block is not what its type says")
+		}
+		part, err := b.part(at)
 		if err != nil {
 			return nil, err
 		}
 		parts = append(parts, part)
 	}
 	return parts, nil
+}
+
+var knownBlocks = map[string]bool{
+	"text": true, "image": true, "document": true, "thinking": true, "redacted_thinking": true, "tool_use": true, "tool_result": true,
 }
 
 func (b *anthropicBlock) part(at string) (genai.Part, error) {
@@ -188,7 +205,7 @@ func (b *anthropicBlock) part(at string) (genai.Part, error) {
 		return genai.Part{Reasoning: &genai.Reasoning{}, Opaque: &genai.Opaque{Origin: originAnthropic, Type: b.Type, Data: b.Data}}, nil
 	case "tool_use":
 		return genai.Part{ToolCall: &genai.ToolCall{ID: b.ID, Name: b.Name, Arguments: string(b.Input)}}, nil
-	case "tool_result":
+	default: // "tool_result"
 		r := &genai.ToolResult{CallID: b.ToolUseID, Failed: b.IsError}
 		if len(b.Content) > 0 {
 			var err error
@@ -198,7 +215,6 @@ func (b *anthropicBlock) part(at string) (genai.Part, error) {
 		}
 		return genai.Part{ToolResult: r}, nil
 	}
-	return genai.Part{}, errBadRequest(at+".type", "there is no such type")
 }
 
 func (b *anthropicBlock) media(at string) (genai.Part, error) {

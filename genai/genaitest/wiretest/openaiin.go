@@ -180,8 +180,8 @@ func (t *openAITurn) parts(at string) ([]genai.Part, error) {
 	var list []struct {
 		Type  string
 		Text  string
-		Image struct{ URL string }          `json:"image_url"`
-		Audio struct{ Data, Format string } `json:"input_audio"`
+		Image openAIImage `json:"image_url"`
+		Audio openAIAudio `json:"input_audio"`
 		File  struct {
 			ID   string `json:"file_id"`
 			Name string `json:"filename"`
@@ -204,7 +204,7 @@ func (t *openAITurn) parts(at string) ([]genai.Part, error) {
 			blob, err = blobOf(in.Image.URL)
 			parts = append(parts, genai.Part{Image: &blob})
 		case "input_audio":
-			blob, err = base64Blob("audio/"+in.Audio.Format, in.Audio.Data)
+			blob, err = base64Blob(strings.TrimSuffix("audio/"+in.Audio.Format, "/"), in.Audio.Data)
 			parts = append(parts, genai.Part{Audio: &blob})
 		case "file":
 			file := &genai.File{ID: in.File.ID, Name: in.File.Name}
@@ -220,6 +220,28 @@ func (t *openAITurn) parts(at string) ([]genai.Part, error) {
 		}
 	}
 	return parts, nil
+}
+
+// An openAIImage is a picture. Mistral leaves out the object around the URL.
+type openAIImage struct{ URL string }
+
+func (i *openAIImage) UnmarshalJSON(text []byte) error {
+	type plain openAIImage
+	if json.Unmarshal(text, &i.URL) == nil {
+		return nil
+	}
+	return json.Unmarshal(text, (*plain)(i))
+}
+
+// An openAIAudio is a recording. Mistral sends the bytes alone.
+type openAIAudio struct{ Data, Format string }
+
+func (a *openAIAudio) UnmarshalJSON(text []byte) error {
+	type plain openAIAudio
+	if json.Unmarshal(text, &a.Data) == nil {
+		return nil
+	}
+	return json.Unmarshal(text, (*plain)(a))
 }
 
 // blobOf returns what a URL stands for: the bytes that are in it, or itself.
