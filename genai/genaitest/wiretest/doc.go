@@ -7,4 +7,7 @@
 //
 // What a model means to say, or how it fails, is the business of package genaitest. What becomes of its bytes is a
 // [Fault]: they are cut, held up, sliced or replaced.
+//
+// [Record] writes down exchanges with a real provider, and [Replay] repeats them. [NoNetwork] makes sure that a test
+// does without one. [Server.Client] and Replay work inside a bubble of package testing/synctest.
 package wiretest

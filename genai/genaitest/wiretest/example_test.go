@@ -3,7 +3,11 @@ package wiretest_test
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"testing"
 
 	"github.com/dovetail-go/dovetail/genai"
 	"github.com/dovetail-go/dovetail/genai/genaitest"
@@ -29,4 +33,32 @@ func Example() {
 	// Output:
 	// "It is now "
 	// truncated
+}
+
+// What was recorded once is replayed without network, key or bill.
+func ExampleReplay() {
+	file := filepath.Join(os.TempDir(), "wiretest-example.jsonl")
+	defer os.Remove(file)
+	provider := httptest.NewServer(&wiretest.Server{Chat: genaitest.Script(genaitest.Reply("Noon.")).Chat})
+	req := &genai.ChatRequest{Messages: []genai.Message{genai.User("What time is it?")}}
+
+	client := &openai.Client{BaseURL: provider.URL, HTTP: &http.Client{Transport: &wiretest.Record{File: file}}}
+	if _, err := client.Complete(context.Background(), req); err != nil {
+		fmt.Println(err)
+	}
+	provider.Close()
+
+	client.HTTP.Transport = &wiretest.Replay{File: file}
+	resp, err := client.Complete(context.Background(), req)
+	fmt.Println(resp.Text(), err)
+	// Output: Noon. <nil>
+}
+
+// A test that must not cost anything says so in its first line. (This is no test, so nothing is shown.)
+func ExampleNoNetwork() {
+	_ = func(t *testing.T) {
+		wiretest.NoNetwork(t)
+		// ... what is tested here cannot call a provider by mistake
+	}
+	// Output:
 }

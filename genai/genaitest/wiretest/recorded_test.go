@@ -69,3 +69,55 @@ func TestRecordedRequests(t *testing.T) {
 	}
 	t.Log(understood)
 }
+
+// TestRecordedReplays: a Replay plays what others recorded, in the same form.
+func TestRecordedReplays(t *testing.T) {
+	f, err := os.Open(filepath.Join("..", "..", "..", "..", "shared", "data", "recorded", "anthropic.jsonl.gz"))
+	if err != nil {
+		t.Skip("the recorded exchanges are not here: ", err)
+	}
+	defer f.Close()
+	z, err := gzip.NewReader(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := io.ReadAll(z)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "anthropic.jsonl")
+	if err := os.WriteFile(file, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	replay := &wiretest.Replay{File: file}
+	client := &http.Client{Transport: replay}
+	for line := range strings.Lines(string(text)) {
+		var r struct {
+			Method, Path, Body string
+			Request            json.RawMessage
+			Status             int
+		}
+		if err := json.Unmarshal([]byte(line), &r); err != nil {
+			t.Fatal(err)
+		}
+		body := string(r.Request)
+		if body == "null" {
+			body = ""
+		}
+		req, err := http.NewRequestWithContext(t.Context(), r.Method, "http://host"+r.Path, strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := client.Do(req)
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		got, err := io.ReadAll(resp.Body)
+		if err != nil || string(got) != r.Body || resp.StatusCode != r.Status {
+			t.Errorf("%s: %v, %d", r.Path, err, resp.StatusCode)
+		}
+		_ = resp.Body.Close()
+	}
+	replay.Verify(t)
+}
