@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/dovetail-go/dovetail/genai"
+	"github.com/dovetail-go/dovetail/internal/jsonscan"
 	"github.com/dovetail-go/dovetail/internal/sse"
 )
 
@@ -188,12 +189,12 @@ func complete(data []byte) bool {
 	if isDone(data) {
 		return true
 	}
-	s := scanner{text: data}
-	if s.next() != '{' {
+	s := jsonscan.New(data)
+	if s.Next() != '{' {
 		return false
 	}
-	s.skip()
-	return s.end() == nil
+	s.Skip()
+	return s.End() == nil
 }
 
 // isDone recognises the sentinel behind the last event.
@@ -231,7 +232,7 @@ func (r *reply) whole() error {
 	if err != nil {
 		return r.x.cut(r.ctx, err)
 	}
-	if s := (scanner{text: data}); s.next() == '[' { // how some servers send errors
+	if s := jsonscan.New(data); s.Next() == '[' { // how some servers send errors
 		p := parseProblem(data)
 		if p == (problem{}) {
 			return r.x.fail(genai.Malformed, "the answer is an array")
@@ -252,9 +253,9 @@ func (r *reply) judge(failure []byte, err error) error {
 	switch {
 	case failure != nil:
 		return r.x.problem(parseProblem(failure), 0)
-	case err == errCut:
+	case err == jsonscan.ErrCut:
 		return r.x.fail(genai.Truncated, "the answer ends inside of a JSON document")
-	case err == errMalformed:
+	case err == jsonscan.ErrMalformed:
 		return r.x.fail(genai.Malformed, "the answer has something else in it than a JSON object")
 	case err != nil:
 		return r.x.cut(r.ctx, err)

@@ -9,6 +9,7 @@ import (
 	"strconv"
 
 	"github.com/dovetail-go/dovetail/genai"
+	"github.com/dovetail-go/dovetail/internal/jsonscan"
 )
 
 type embedBody struct {
@@ -69,7 +70,7 @@ func (x *exchange) embeddings(data []byte, req *genai.EmbedRequest) (*genai.Embe
 		d.width = min(max(*req.Dimensions, 0), 1<<16)
 	}
 	switch err := d.decode(data); {
-	case err == errCut:
+	case err == jsonscan.ErrCut:
 		return nil, x.fail(genai.Truncated, "the answer ends inside of a JSON document")
 	case err != nil:
 		return nil, x.fail(genai.Malformed, "the answer is not what this interface answers with")
@@ -127,55 +128,55 @@ type item struct {
 }
 
 func (d *vectors) decode(text []byte) error {
-	s := scanner{text: text}
-	if s.next() == '[' {
+	s := jsonscan.New(text)
+	if s.Next() == '[' {
 		d.failure = text
-		s.skip()
-		return s.end()
+		s.Skip()
+		return s.End()
 	}
-	if s.next() != '{' {
-		s.fail()
-		return s.err
+	if s.Next() != '{' {
+		s.Fail()
+		return s.End()
 	}
-	s.open('{')
-	for s.more('}') {
-		switch string(s.key()) {
+	s.Open('{')
+	for s.More('}') {
+		switch string(s.Key()) {
 		case "model":
-			d.model = s.string()
+			d.model = s.Text()
 		case "usage":
-			d.usage = s.raw()
+			d.usage = s.Raw()
 		case "error":
-			d.failure = failureIn(s.raw())
+			d.failure = failureIn(s.Raw())
 		case "message", "detail":
-			d.flat = s.raw() != nil || d.flat
+			d.flat = s.Raw() != nil || d.flat
 		case "data":
-			d.listed = s.next() == '['
-			if s.open('[') {
-				for s.more(']') {
+			d.listed = s.Next() == '['
+			if s.Open('[') {
+				for s.More(']') {
 					d.item(&s)
 				}
 			}
 		default:
-			s.skip()
+			s.Skip()
 		}
 	}
-	return s.end()
+	return s.End()
 }
 
-func (d *vectors) item(s *scanner) {
+func (d *vectors) item(s *jsonscan.Scanner) {
 	var it item
-	if s.open('{') {
-		for s.more('}') {
-			switch string(s.key()) {
+	if s.Open('{') {
+		for s.More('}') {
+			switch string(s.Key()) {
 			case "index":
 				ok := false
-				if it.index, ok = s.integer(); !ok {
+				if it.index, ok = s.Integer(); !ok {
 					it.index = -1
 				}
 			case "embedding":
 				it.vector = d.vector(s)
 			default:
-				s.skip()
+				s.Skip()
 			}
 		}
 	}
@@ -186,9 +187,9 @@ func (d *vectors) item(s *scanner) {
 }
 
 // vector reads numbers in an array, or their little-endian bytes in base64.
-func (d *vectors) vector(s *scanner) []float32 {
-	if s.next() == '"' {
-		raw, err := base64.StdEncoding.DecodeString(s.string())
+func (d *vectors) vector(s *jsonscan.Scanner) []float32 {
+	if s.Next() == '"' {
+		raw, err := base64.StdEncoding.DecodeString(s.Text())
 		if err != nil || len(raw)%4 != 0 {
 			return nil
 		}
@@ -198,15 +199,15 @@ func (d *vectors) vector(s *scanner) []float32 {
 		}
 		return v
 	}
-	if !s.open('[') {
+	if !s.Open('[') {
 		return nil
 	}
 	v := make([]float32, 0, d.width)
-	for s.more(']') {
-		number := s.number()
+	for s.More(']') {
+		number := s.Number()
 		f, err := strconv.ParseFloat(string(number), 32)
 		if number == nil || err != nil {
-			s.fail()
+			s.Fail()
 			return nil
 		}
 		v = append(v, float32(f))
