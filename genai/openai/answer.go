@@ -5,19 +5,19 @@ import (
 	"strconv"
 
 	"github.com/dovetail-go/dovetail/genai"
+	"github.com/dovetail-go/dovetail/internal/exchange"
 	"github.com/dovetail-go/dovetail/internal/jsonscan"
 )
 
 // An answer decodes the documents of one answer: the chunks of a stream, or the one document of a whole answer, which
-// differs only in calling the delta a message. It turns them into events, which wait in its queue.
+// differs only in calling the delta a message. It turns them into events, which wait in the reply.
 //
 // Only the first choice counts. Documents of other shapes than expected are tolerated as long as they are JSON objects,
 // since every server adds fields of its own; what is not there is simply not said.
 type answer struct {
-	origin string // where opaque data may go back to
-
-	queue []genai.ChatEvent
-	read  int // how much of the queue was handed out
+	x      *exchange.Exchange
+	out    *exchange.Reply // where the events go
+	origin string          // where opaque data may go back to
 
 	id       string
 	model    string
@@ -63,20 +63,6 @@ type callPiece struct {
 	indexed   bool
 	id, name  string
 	arguments string
-}
-
-// pop returns the next event that waits.
-func (a *answer) pop() (e genai.ChatEvent, ok bool) {
-	if a.read == len(a.queue) {
-		return e, false
-	}
-	e = a.queue[a.read]
-	a.queue[a.read] = genai.ChatEvent{}
-	a.read++
-	if a.read == len(a.queue) {
-		a.queue, a.read = a.queue[:0], 0
-	}
-	return e, true
 }
 
 // add decodes one document and queues its events. failure is the error of the provider, raw, if the document is or has
@@ -173,11 +159,8 @@ func (a *answer) finish(e genai.ChatEvent, raw string) genai.ChatEvent {
 }
 
 func (a *answer) push(e genai.ChatEvent) {
-	if e.Preamble() && e.Start == nil && e.Finish == nil && e.Usage == nil && e.Opaque == nil {
-		return
-	}
 	a.content = a.content || !e.Preamble()
-	a.queue = append(a.queue, e)
+	a.out.Push(e)
 }
 
 // close is called when the provider said that the answer is complete. An answer may lack a reason, but not be nothing.

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/dovetail-go/dovetail/genai"
+	"github.com/dovetail-go/dovetail/internal/exchange"
 )
 
 // A message is one turn as it is sent.
@@ -150,7 +151,7 @@ func (e *encoder) assistant(m *genai.Message, at string) message {
 		out.Content = text.String()
 	}
 	if len(details) > 0 {
-		out.ReasoningDetails, _ = marshal(details) // they were decoded a moment ago
+		out.ReasoningDetails, _ = exchange.Marshal(details) // they were decoded a moment ago
 	}
 	if len(out.ToolCalls) > 0 { // between tools some servers insist on it, elsewhere some refuse it
 		switch field {

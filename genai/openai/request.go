@@ -1,7 +1,6 @@
 package openai
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -68,7 +67,7 @@ type jsonSchema struct {
 
 // An encoder turns a request into its body, or finds out what in it this interface has no words for.
 type encoder struct {
-	x      *exchange
+	x      ask
 	origin string // whose opaque data may be sent
 	err    *genai.Error
 }
@@ -76,15 +75,15 @@ type encoder struct {
 // bad notes the first thing that is wrong.
 func (e *encoder) bad(kind genai.Kind, field, format string, args ...any) {
 	if e.err == nil {
-		e.err = e.x.refuse(kind, field, fmt.Sprintf(format, args...))
+		e.err = e.x.Refuse(kind, field, fmt.Sprintf(format, args...))
 	}
 }
 
 // encodeChat returns the body of a chat request.
-func (c *Client) encodeChat(x *exchange, origin string, req *genai.ChatRequest, stream bool) ([]byte, error) {
+func (c *Client) encodeChat(x ask, origin string, req *genai.ChatRequest, stream bool) ([]byte, error) {
 	e := &encoder{x: x, origin: origin}
 	if req == nil || len(req.Messages) == 0 {
-		return nil, x.refuse(genai.InvalidRequest, "messages", "there is nothing to answer")
+		return nil, x.Refuse(genai.InvalidRequest, "messages", "there is nothing to answer")
 	}
 	b := chatBody{
 		Model: req.Model, Stream: stream, Temperature: req.Temperature, TopP: req.TopP, Stop: req.Stop, Seed: req.Seed,
@@ -125,7 +124,7 @@ func (c *Client) encodeChat(x *exchange, origin string, req *genai.ChatRequest, 
 	if e.err != nil {
 		return nil, e.err
 	}
-	return e.marshal(b, req.Extra)
+	return e.x.Body(b, req.Extra)
 }
 
 // tunables checks the numbers that JSON cannot carry. Ranges are up to the server: they differ.
@@ -192,36 +191,4 @@ func (e *encoder) format(b *chatBody, f *genai.Format) {
 		s.Name = "answer" // the interface insists on one
 	}
 	b.Format = &responseFormat{Type: "json_schema", Schema: s}
-}
-
-// marshal returns the body with the extra fields in it, which win over its own.
-func (e *encoder) marshal(body any, extra map[string]json.RawMessage) ([]byte, error) {
-	text, err := marshal(body)
-	if err == nil && len(extra) > 0 {
-		var fields map[string]json.RawMessage
-		if err = json.Unmarshal(text, &fields); err == nil {
-			for name, value := range extra {
-				if !json.Valid(value) {
-					return nil, e.x.refuse(genai.InvalidRequest, "extra."+name, "the value is not JSON")
-				}
-				fields[name] = value
-			}
-			text, err = marshal(fields)
-		}
-	}
-	if err != nil {
-		return nil, e.x.refuse(genai.InvalidRequest, "", "the request cannot be written as JSON")
-	}
-	return text, nil
-}
-
-// marshal is json.Marshal, but leaves '<' and '&' as they are: prompts are full of them.
-func marshal(v any) ([]byte, error) {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(v); err != nil {
-		return nil, err
-	}
-	return b.Bytes(), nil
 }
