@@ -1,11 +1,9 @@
 package openai
 
 import (
-	"bytes"
 	"encoding/json"
 	"net/http"
 	"strconv"
-	"strings"
 
 	"github.com/dovetail-go/dovetail/genai"
 	"github.com/dovetail-go/dovetail/internal/exchange"
@@ -26,37 +24,16 @@ type problem struct {
 // parseProblem reads the body of an error, or the error inside of a body that promised something else. It knows the
 // envelope {"error":{...}}, {"error":"text"}, and the fields without an envelope. Anything else is an empty problem.
 func parseProblem(body []byte) problem {
-	body = bytes.TrimSpace(body)
-	if len(body) > 0 && body[0] == '[' {
-		var list []json.RawMessage
-		if json.Unmarshal(body, &list) == nil && len(list) > 0 {
-			body = list[0]
-		}
-	}
-	if text, ok := asString(body); ok {
-		return problem{message: text}
-	}
-	var fields map[string]json.RawMessage
-	if json.Unmarshal(body, &fields) != nil {
-		return problem{}
-	}
-	if inner := fields["error"]; len(inner) > 0 && string(inner) != "null" {
-		p := parseProblem(inner)
-		if p.message == "" {
-			p.message = textOf(fields["message"])
-		}
-		return p
-	}
-	p := problem{message: textOf(fields["message"]), kind: textOf(fields["type"]), param: textOf(fields["param"])}
+	f := exchange.Unwrap(body)
+	p := problem{message: f.Text("message"), kind: f.Text("type"), param: f.Text("param"), code: f.Text("code")}
 	if p.message == "" {
-		p.message = textOf(fields["detail"])
+		p.message = f.Text("detail")
 	}
-	p.code = textOf(fields["code"])
 	if n, err := strconv.Atoi(p.code); err == nil && n >= 400 && n <= 599 {
 		p.code, p.status = "", n
 	}
 	var inner struct{ Code string }
-	if json.Unmarshal(fields["innererror"], &inner) == nil {
+	if json.Unmarshal(f["innererror"], &inner) == nil {
 		p.inner = inner.Code
 	}
 	var metadata struct {
@@ -64,44 +41,11 @@ func parseProblem(body []byte) problem {
 		Reasons      json.RawMessage `json:"reasons"`
 		FlaggedInput json.RawMessage `json:"flagged_input"`
 	}
-	if json.Unmarshal(fields["metadata"], &metadata) == nil {
+	if json.Unmarshal(f["metadata"], &metadata) == nil {
 		p.metadata.limit = metadata.LimitSource
 		p.metadata.flagged = metadata.Reasons != nil || metadata.FlaggedInput != nil
 	}
 	return p
-}
-
-func asString(raw []byte) (string, bool) {
-	var text string
-	if len(raw) == 0 || raw[0] != '"' || json.Unmarshal(raw, &text) != nil {
-		return "", false
-	}
-	return text, true
-}
-
-// textOf returns a string as it is, a number as its digits, and the strings in an array or in the "msg" of its objects.
-func textOf(raw json.RawMessage) string {
-	if text, ok := asString(raw); ok {
-		return text
-	}
-	var n json.Number
-	if json.Unmarshal(raw, &n) == nil {
-		return n.String()
-	}
-	var list []json.RawMessage
-	if json.Unmarshal(raw, &list) != nil {
-		return ""
-	}
-	var texts []string
-	for _, element := range list {
-		var object struct{ Msg, Message string }
-		if text, ok := asString(element); ok {
-			texts = append(texts, text)
-		} else if json.Unmarshal(element, &object) == nil && object.Msg+object.Message != "" {
-			texts = append(texts, object.Msg+object.Message)
-		}
-	}
-	return strings.Join(texts, "; ")
 }
 
 // requestIDs are the headers in which servers name a request.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -154,5 +155,58 @@ func TestBody(t *testing.T) {
 	}
 	if _, err := x.Body(struct{}{}, map[string]json.RawMessage{"a": json.RawMessage("{")}); genai.KindOf(err) != genai.InvalidRequest {
 		t.Error("an extra field that is not JSON was taken: ", err)
+	}
+}
+
+func TestUnwrap(t *testing.T) {
+	for body, want := range map[string]string{
+		`{"error":{"message":"m","code":3}}`:        "m 3",
+		`{"error":"m"}`:                             "m ",
+		`[{"error":{"message":"m"}}]`:               "m ",
+		`{"message":"m","error":null}`:              "m ",
+		`{"message":"m","error":{"code":"c"}}`:      "m c",
+		`{"error":["m"]}`:                           "m ",
+		`{"message":[{"msg":"m"},{"message":"n"}]}`: "m; n ",
+		`"m"`:           "m ",
+		`<html>`:        " ",
+		``:              " ",
+		`[]`:            " ",
+		`[[{"a":1}]]`:   " ",
+		`{"error":[3]}`: " ",
+		strings.Repeat(`{"error":`, 9000) + `"m"` + strings.Repeat("}", 9000): " ",
+	} {
+		f := Unwrap([]byte(body))
+		if got := f.Text("message") + " " + f.Text("code"); got != want {
+			t.Errorf("%.60s: %q, want %q", body, got, want)
+		}
+	}
+}
+
+func TestCheck(t *testing.T) {
+	nan := math.NaN()
+	for field, check := range map[string]func(*Check){
+		"seed":                func(c *Check) { c.Lacks("top_k", false); c.Lacks("seed", true); c.Lacks("later", true) },
+		"temperature":         func(c *Check) { c.Number("temperature", &nan) },
+		"messages":            func(c *Check) { c.Messages(&genai.ChatRequest{}) },
+		"model":               func(c *Check) { c.Model("", "") },
+		"tools[1].name":       func(c *Check) { c.Tools([]genai.Tool{{Name: "a"}, {}}) },
+		"tools[0].parameters": func(c *Check) { c.Tools([]genai.Tool{{Name: "a", Parameters: json.RawMessage("{")}}) },
+		"tool_choice.name":    func(c *Check) { c.Choice(&genai.ToolChoice{Mode: genai.ToolAuto, Name: "a"}) },
+		"tool_choice.mode":    func(c *Check) { c.Choice(&genai.ToolChoice{}) },
+		"format.schema":       func(c *Check) { c.Schema(&genai.Format{Schema: json.RawMessage("{")}) },
+		"image":               func(c *Check) { c.Bytes(genai.NewBlob("", []byte("x")), "image") },
+		"call":                func(c *Check) { c.Call(&genai.ToolCall{Name: "a", Incomplete: true}, "call") },
+		"call.name":           func(c *Check) { c.Call(&genai.ToolCall{}, "call") },
+		"call.arguments":      func(c *Check) { c.Call(&genai.ToolCall{Name: "a", Arguments: "null"}, "call") },
+	} {
+		c := &Check{X: &Exchange{Op: "chat", Target: "them"}, Provider: "P"}
+		if check(c); c.Err == nil || c.Err.Field != field || c.Err.Started != genai.StartedNo {
+			t.Errorf("%s: %+v", field, c.Err)
+		}
+	}
+	c := &Check{}
+	got := c.Schema(&genai.Format{Schema: json.RawMessage(`{"type":"object"}`), Description: "<d>"})
+	if want := `{"description":"<d>","type":"object"}`; strings.TrimSpace(string(got)) != want {
+		t.Errorf("%s, want %s", got, want)
 	}
 }
