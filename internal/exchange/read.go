@@ -2,9 +2,11 @@ package exchange
 
 import (
 	"bytes"
+	"context"
 	"io"
 
 	"github.com/dovetail-go/dovetail/genai"
+	"github.com/dovetail-go/dovetail/internal/jsonscan"
 )
 
 // ReadAll reads a document of at most max bytes. size is how long it is said to be, or negative.
@@ -21,4 +23,24 @@ func ReadAll(r io.Reader, size int64, max int) ([]byte, error) {
 		return nil, genai.Errorf(genai.TooLarge, "the answer has more than %d bytes", max)
 	}
 	return b.Bytes(), nil
+}
+
+// Document reads the response as one document of JSON, and closes it.
+func (x *Exchange) Document(ctx context.Context) ([]byte, error) {
+	defer x.Resp.Body.Close()
+	data, err := ReadAll(x.Resp.Body, x.Resp.ContentLength, x.Max())
+	if err != nil {
+		return nil, x.Cut(ctx, err)
+	}
+	return data, nil
+}
+
+// Misread makes an Error of a document that encoding/json could not decode: it was cut, or is something else.
+func (x *Exchange) Misread(data []byte) error {
+	s := jsonscan.New(data)
+	s.Skip()
+	if s.End() == jsonscan.ErrCut {
+		return x.Fail(genai.Truncated, "the answer ends inside of a JSON document")
+	}
+	return x.Fail(genai.Malformed, "the answer has something else in it than the JSON of this interface")
 }
