@@ -10,10 +10,11 @@ import (
 
 	"github.com/dovetail-go/dovetail/genai"
 	"github.com/dovetail-go/dovetail/genai/anthropic"
+	"github.com/dovetail-go/dovetail/internal/recordedtest"
 )
 
 func TestChat(t *testing.T) {
-	leakCheck(t)
+	recordedtest.CheckLeaks(t)
 	s := serve(t, stream(start, text, ping, hello, world, `{"type":"news","delta":7}`, end(0), finish("end_turn"), stop))
 	got, err := all(s.client().Chat(t.Context(), ask))
 	if err != nil {
@@ -230,7 +231,7 @@ func TestCountTokens(t *testing.T) {
 
 // TestCancel: leaving ends the exchange at once, wherever it is.
 func TestCancel(t *testing.T) {
-	leakCheck(t)
+	recordedtest.CheckLeaks(t)
 	for name, first := range map[string]string{"before the headers": "", "before a piece": data(start), "after a piece": data(start, text, hello)} {
 		t.Run(name, func(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
@@ -268,7 +269,7 @@ func TestCancel(t *testing.T) {
 
 // TestOpenBehindTheEnd: a server that keeps the connection open behind the end of an answer holds up nobody.
 func TestOpenBehindTheEnd(t *testing.T) {
-	leakCheck(t)
+	recordedtest.CheckLeaks(t)
 	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/event-stream")
 		_, _ = w.Write([]byte(data(start, text, hello, end(0), finish("end_turn"), stop)))

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/dovetail-go/dovetail/genai"
+	"github.com/dovetail-go/dovetail/internal/recordedtest"
 )
 
 func problem(typ, message string) string {
@@ -15,7 +16,7 @@ func problem(typ, message string) string {
 
 // TestBadAnswers: whatever comes instead of an answer is an error that says what it is, and never an answer.
 func TestBadAnswers(t *testing.T) {
-	leakCheck(t)
+	recordedtest.CheckLeaks(t)
 	json := func(status int, body string) http.HandlerFunc { return fixed(status, "application/json", body) }
 	for name, c := range map[string]struct {
 		answer http.HandlerFunc

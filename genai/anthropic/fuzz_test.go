@@ -2,13 +2,10 @@ package anthropic_test
 
 import (
 	"errors"
-	"io"
-	"net/http"
-	"strings"
 	"testing"
 
 	"github.com/dovetail-go/dovetail/genai"
-	"github.com/dovetail-go/dovetail/genai/anthropic"
+	"github.com/dovetail-go/dovetail/internal/recordedtest"
 )
 
 // FuzzAnswer: whatever a server sends, there is an answer or an error of a kind, the same ones however the bytes are cut, and
@@ -21,14 +18,9 @@ func FuzzAnswer(f *testing.F) {
 	f.Add([]byte(`{"type":"message","content":[{"type":"text","text":"a"},{"type":"thinking","signature":"s"},{"type":"x"}],"stop_reason":"end_turn","usage":{"input_tokens":1}}`))
 	f.Add([]byte(data(problem("overloaded_error", "m"))))
 	f.Fuzz(func(t *testing.T, body []byte) {
-		ask := func(one bool) (*genai.ChatResponse, error) {
-			c := &anthropic.Client{BaseURL: "http://there", Model: "m", MaxBytes: 1 << 16, HTTP: &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
-				var b io.Reader = strings.NewReader(string(body))
-				if one {
-					b = &dripping{b, nil}
-				}
-				return &http.Response{StatusCode: 200, Body: io.NopCloser(b), ContentLength: -1, Request: r}, nil
-			})}}
+		ask := func(bytes bool) (*genai.ChatResponse, error) {
+			c := client(&recordedtest.Replay{Body: string(body), Bytes: bytes})
+			c.MaxBytes = 1 << 16
 			return all(c.Chat(t.Context(), ask))
 		}
 		got, err := ask(false)

@@ -1,16 +1,10 @@
 package anthropic_test
 
 import (
-	"bufio"
-	"compress/gzip"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
-	"net/http"
-	"os"
-	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -18,107 +12,21 @@ import (
 
 	"github.com/dovetail-go/dovetail/genai"
 	"github.com/dovetail-go/dovetail/genai/anthropic"
+	"github.com/dovetail-go/dovetail/internal/recordedtest"
 )
 
-// A recording is one exchange with a real server.
-type recording struct {
-	ID, Provider, API string
-	Stream            bool
-	Request           json.RawMessage
-	Status            int
-	Headers           map[string]string
-	Body              string
-	Tags              []string
-}
-
-func recordings(t testing.TB) (all []recording) {
-	t.Helper()
-	f, err := os.Open(filepath.Join("..", "..", "..", "shared", "data", "recorded", "anthropic.jsonl.gz"))
-	if err != nil {
-		t.Skip("the recorded exchanges are not here: ", err)
-	}
-	defer f.Close()
-	z, err := gzip.NewReader(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for lines := bufio.NewReader(z); ; {
-		line, err := lines.ReadBytes('\n')
-		if len(line) > 0 {
-			var r recording
-			if err := json.Unmarshal(line, &r); err != nil {
-				t.Fatal(err)
-			}
-			if r.API == "messages" {
-				all = append(all, r)
-			}
-		}
-		if err == io.EOF {
-			return all
-		} else if err != nil {
-			t.Fatal(err)
-		}
-	}
-}
-
-// A replay is an http.RoundTripper that answers with one body, in pieces of a random size.
-type replay struct {
-	recording
-	body string
-	rnd  *rand.Rand // nil: all at once
-	one  bool       // byte by byte
-	open bool       // the body never ends
-}
-
-func (r *replay) RoundTrip(req *http.Request) (*http.Response, error) {
-	if _, err := io.Copy(io.Discard, req.Body); err != nil {
-		return nil, err
-	}
-	_ = req.Body.Close()
-	h := http.Header{}
-	for name, value := range r.Headers {
-		h.Set(name, value)
-	}
-	var body io.Reader = strings.NewReader(r.body)
-	if r.rnd != nil || r.one {
-		body = &dripping{body, r.rnd}
-	}
-	if r.open {
-		body = io.MultiReader(body, waiting{req.Context().Done()})
-	}
-	return &http.Response{StatusCode: r.Status, Header: h, Body: io.NopCloser(body), ContentLength: -1, Request: req}, nil
-}
-
-type dripping struct {
-	r   io.Reader
-	rnd *rand.Rand
-}
-
-func (d *dripping) Read(b []byte) (int, error) {
-	n := 1
-	if d.rnd != nil {
-		n += d.rnd.IntN(40)
-	}
-	return d.r.Read(b[:min(len(b), n)])
-}
-
-// waiting is a body that hangs until its exchange is over.
-type waiting struct{ over <-chan struct{} }
-
-func (w waiting) Read([]byte) (int, error) { <-w.over; return 0, errors.New("closed") }
-
-func (r *replay) client() *anthropic.Client {
-	return &anthropic.Client{BaseURL: "http://" + r.Provider + ".test/v1", Model: "m", HTTP: &http.Client{Transport: r}}
+func client(r *recordedtest.Replay) *anthropic.Client {
+	return &anthropic.Client{BaseURL: "http://anthropic.test/v1", Model: "m", HTTP: r.Client()}
 }
 
 func TestRecorded(t *testing.T) {
 	whole, streams := 0, 0
-	for _, r := range recordings(t) {
+	for _, r := range recordedtest.Load(t, "anthropic", "messages") {
 		if r.Status >= 300 {
 			continue
 		}
 		t.Run(r.ID, func(t *testing.T) {
-			c := (&replay{recording: r, body: r.Body}).client()
+			c := client(r.Replay())
 			var got, other *genai.ChatResponse
 			var err, otherErr error
 			if r.Stream {
@@ -153,7 +61,7 @@ type expected struct {
 	usage                   genai.Usage
 }
 
-func oracle(t *testing.T, r recording) (want expected) {
+func oracle(t *testing.T, r recordedtest.Exchange) (want expected) {
 	t.Helper()
 	type object = map[string]any
 	var blocks []object
@@ -274,12 +182,12 @@ func (want expected) check(t *testing.T, got *genai.ChatResponse) {
 // TestRecordedErrors: every refusal that was recorded has a Kind that says what is the matter.
 func TestRecordedErrors(t *testing.T) {
 	n := 0
-	for _, r := range recordings(t) {
+	for _, r := range recordedtest.Load(t, "anthropic", "messages") {
 		if r.Status < 300 {
 			continue
 		}
 		n++
-		_, err := (&replay{recording: r, body: r.Body}).client().Complete(t.Context(), ask)
+		_, err := client(r.Replay()).Complete(t.Context(), ask)
 		e, ok := errors.AsType[*genai.Error](err)
 		want := map[int]genai.Kind{400: genai.InvalidRequest, 401: genai.Unauthenticated, 404: genai.NotFound}[r.Status]
 		if !ok || e.Kind != want || e.Message == "" || e.Status != r.Status || e.Started != genai.StartedNo || e.Code == "" {
@@ -299,38 +207,37 @@ func TestRecordedErrors(t *testing.T) {
 func TestRecordedStreamsInOtherForms(t *testing.T) {
 	seed := rand.Uint64()
 	rnd := rand.New(rand.NewPCG(seed, 0))
-	for _, r := range recordings(t) {
+	for _, r := range recordedtest.Load(t, "anthropic", "messages") {
 		if r.Status >= 300 || !r.Stream || len(r.Body) > 128<<10 {
 			continue
 		}
 		t.Run(r.ID, func(t *testing.T) {
-			want, err := all((&replay{recording: r, body: r.Body}).client().Chat(t.Context(), ask))
+			want, err := all(client(r.Replay()).Chat(t.Context(), ask))
 			if err != nil {
 				t.Fatal(err)
 			}
 			lf := strings.ReplaceAll(r.Body, "\r\n", "\n")
-			forms := map[string]*replay{
-				"in pieces":     {body: r.Body, rnd: rnd},
-				"byte by byte":  {body: r.Body, one: true},
-				"CRLF":          {body: strings.ReplaceAll(lf, "\n", "\r\n"), rnd: rnd},
-				"CR":            {body: strings.ReplaceAll(lf, "\n", "\r"), rnd: rnd},
-				"BOM":           {body: "\xef\xbb\xbf" + lf},
-				"comments":      {body: strings.ReplaceAll(lf, "\n\n", "\n\n: ping\n\nevent: ping\ndata: {\"type\": \"ping\"}\n\n")},
-				"other fields":  {body: strings.ReplaceAll(lf, `data: {`, `data: {"x":[{"type":[1e5,null,"\"}"]}],`)},
-				"other events":  {body: strings.ReplaceAll(lf, "\n\n", "\n\nevent: new\ndata: {\"type\":\"new\",\"delta\":{\"text\":\"no\"},\"index\":0}\n\n")},
-				"no names":      {body: strings.ReplaceAll(lf, "\nevent: ", "\n: ")},
-				"behind":        {body: strings.TrimRight(lf, "\n") + "\n\n" + data(stop) + "<html>"},
-				"open":          {body: strings.TrimRight(lf, "\n") + "\n\n", open: true},
-				"no line end":   {body: strings.TrimRight(lf, "\n")},
-				"no stop event": {body: strings.ReplaceAll(lf, `{"type":"message_stop"}`, `{"type":"ping"}`)},
-				"no type":       {body: r.Body},
+			forms := map[string]*recordedtest.Replay{
+				"in pieces":     {Body: r.Body, Pieces: rnd},
+				"byte by byte":  {Body: r.Body, Bytes: true},
+				"CRLF":          {Body: strings.ReplaceAll(lf, "\n", "\r\n"), Pieces: rnd},
+				"CR":            {Body: strings.ReplaceAll(lf, "\n", "\r"), Pieces: rnd},
+				"BOM":           {Body: "\xef\xbb\xbf" + lf},
+				"comments":      {Body: strings.ReplaceAll(lf, "\n\n", "\n\n: ping\n\nevent: ping\ndata: {\"type\": \"ping\"}\n\n")},
+				"other fields":  {Body: strings.ReplaceAll(lf, `data: {`, `data: {"x":[{"type":[1e5,null,"\"}"]}],`)},
+				"other events":  {Body: strings.ReplaceAll(lf, "\n\n", "\n\nevent: new\ndata: {\"type\":\"new\",\"delta\":{\"text\":\"no\"},\"index\":0}\n\n")},
+				"no names":      {Body: strings.ReplaceAll(lf, "\nevent: ", "\n: ")},
+				"behind":        {Body: strings.TrimRight(lf, "\n") + "\n\n" + data(stop) + "<html>"},
+				"open":          {Body: strings.TrimRight(lf, "\n") + "\n\n", Open: true},
+				"no line end":   {Body: strings.TrimRight(lf, "\n")},
+				"no stop event": {Body: strings.ReplaceAll(lf, `{"type":"message_stop"}`, `{"type":"ping"}`)},
+				"no type":       {Body: r.Body},
 			}
 			for name, form := range forms {
-				form.recording = r
-				if name == "no type" {
-					form.Headers = nil
+				if name != "no type" {
+					form.Headers = r.Headers
 				}
-				got, err := all(form.client().Chat(t.Context(), ask))
+				got, err := all(client(form).Chat(t.Context(), ask))
 				if err != nil || !reflect.DeepEqual(got, want) {
 					t.Errorf("%s (seed %d): %v, %+v; want %+v", name, seed, err, got, want)
 				}
@@ -343,13 +250,13 @@ func TestRecordedStreamsInOtherForms(t *testing.T) {
 func TestRecordedStreamsCut(t *testing.T) {
 	seed := rand.Uint64()
 	rnd := rand.New(rand.NewPCG(seed, 0))
-	for _, r := range recordings(t) {
+	for _, r := range recordedtest.Load(t, "anthropic", "messages") {
 		if r.Status >= 300 || !r.Stream || len(r.Body) > 32<<10 {
 			continue
 		}
 		t.Run(r.ID, func(t *testing.T) {
 			body := strings.ReplaceAll(r.Body, "\r\n", "\n")
-			want, err := all((&replay{recording: r, body: body}).client().Chat(t.Context(), ask))
+			want, err := all(client(&recordedtest.Replay{Headers: r.Headers, Body: body}).Chat(t.Context(), ask))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -365,7 +272,7 @@ func TestRecordedStreamsCut(t *testing.T) {
 			}
 			slices.Sort(cuts)
 			for _, at := range cuts {
-				got, err := all((&replay{recording: r, body: body[:at]}).client().Chat(t.Context(), ask))
+				got, err := all(client(&recordedtest.Replay{Headers: r.Headers, Body: body[:at]}).Chat(t.Context(), ask))
 				where := fmt.Sprintf("cut at %d of %d (seed %d)", at, len(body), seed)
 				switch {
 				case at < finished && err == nil:

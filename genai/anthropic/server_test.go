@@ -6,10 +6,8 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"runtime"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/dovetail-go/dovetail/genai"
 	"github.com/dovetail-go/dovetail/genai/anthropic"
@@ -102,21 +100,4 @@ func all(s *genai.Stream[genai.ChatEvent], err error) (*genai.ChatResponse, erro
 		return nil, err
 	}
 	return genai.FoldChat(s.All())
-}
-
-// leakCheck fails the test if goroutines are left when it ends and its server is closed.
-func leakCheck(t *testing.T) {
-	t.Helper()
-	before := runtime.NumGoroutine()
-	t.Cleanup(func() {
-		deadline := time.Now().Add(5 * time.Second)
-		for runtime.NumGoroutine() > before && time.Now().Before(deadline) {
-			http.DefaultTransport.(*http.Transport).CloseIdleConnections()
-			time.Sleep(time.Millisecond)
-		}
-		if n := runtime.NumGoroutine(); n > before {
-			stacks := make([]byte, 1<<20)
-			t.Errorf("%d goroutines before, %d after:\n%s", before, n, stacks[:runtime.Stack(stacks, true)])
-		}
-	})
 }

@@ -3,6 +3,7 @@ package exchange
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 
 	"github.com/dovetail-go/dovetail/genai"
@@ -43,4 +44,27 @@ func (x *Exchange) Misread(data []byte) error {
 		return x.Fail(genai.Truncated, "the answer ends inside of a JSON document")
 	}
 	return x.Fail(genai.Malformed, "the answer has something else in it than the JSON of this interface")
+}
+
+// Vectors checks that an answer has one vector for each of so many texts, all of one length: the one that was asked for,
+// if one was.
+func (x *Exchange) Vectors(vectors [][]float32, texts int, dimensions *int) error {
+	switch {
+	case len(vectors) == 0:
+		return x.Fail(genai.Empty, "the answer has no vector")
+	case len(vectors) != texts:
+		return x.Fail(genai.Malformed, fmt.Sprintf("the answer has %d vectors for %d texts", len(vectors), texts))
+	}
+	width := len(vectors[0])
+	for _, v := range vectors {
+		if len(v) != width || width == 0 {
+			return x.Fail(genai.Malformed, "the vectors of the answer differ in length, or have none")
+		}
+	}
+	if dimensions != nil && *dimensions != width {
+		e := x.Fail(genai.Unsupported, fmt.Sprintf("the model makes vectors of %d numbers and not of %d", width, *dimensions))
+		e.Field = "dimensions"
+		return e
+	}
+	return nil
 }

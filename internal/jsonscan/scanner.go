@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"strconv"
 	"unicode/utf8"
 )
 
@@ -324,4 +325,23 @@ func (s *Scanner) Integer() (n int, ok bool) {
 		n = 10*n + int(c-'0')
 	}
 	return n, true
+}
+
+// Floats returns an array of numbers, nil for a value of another type, which it passes over. An array of something else
+// fails. width is how many there will probably be.
+func (s *Scanner) Floats(width int) []float32 {
+	if !s.Open('[') {
+		return nil
+	}
+	v := make([]float32, 0, width)
+	for s.More(']') {
+		number := s.Number()
+		f, err := strconv.ParseFloat(string(number), 32)
+		if number == nil || err != nil {
+			s.Fail()
+			return nil
+		}
+		v = append(v, float32(f))
+	}
+	return v
 }

@@ -95,3 +95,18 @@ func FuzzScanner(f *testing.F) {
 		}
 	})
 }
+
+func TestFloats(t *testing.T) {
+	for text, want := range map[string]string{`[1, -2.5e0]`: "[1 -2.5]", `[]`: "[]", `null`: "[]", `"x"`: "[]", `{}`: "[]"} {
+		s := New([]byte(text))
+		if got := fmt.Sprint(s.Floats(1)); got != want || s.End() != nil {
+			t.Errorf("%s: %s, %v", text, got, s.End())
+		}
+	}
+	for _, text := range []string{`["1"]`, `[1e99]`, `[1`, `[null]`} {
+		s := New([]byte(text))
+		if got := s.Floats(1); got != nil && s.End() == nil {
+			t.Errorf("%s: %v", text, got)
+		}
+	}
+}
