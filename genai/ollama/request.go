@@ -67,9 +67,8 @@ func (c *Client) encodeChat(x *exchange.Exchange, req *genai.ChatRequest, stream
 		return nil, e.Err
 	}
 	b := chatBody{Model: e.Model(req.Model, c.Model), Stream: stream, KeepAlive: c.keepAlive()}
-	extra := maps.Clone(req.Extra)
-	b.Options = e.options(c.Options, req, extra["options"])
-	delete(extra, "options")
+	b.Options = e.options(c.Options, req)
+	extra := e.Merge(b.Options, req.Extra, "options")
 	for i := range req.Messages {
 		b.Messages = e.message(b.Messages, &req.Messages[i], fmt.Sprintf("messages[%d]", i))
 	}
@@ -80,7 +79,7 @@ func (c *Client) encodeChat(x *exchange.Exchange, req *genai.ChatRequest, stream
 	} else if f != nil {
 		b.Format = e.Schema(f)
 	}
-	e.Lacks("log_probs", req.LogProbs != nil)
+	e.Unread("log_probs", req.LogProbs != nil)
 	e.Lacks("end_user", req.EndUser != "")
 	e.Lacks("cache_key", req.CacheKey != "")
 	e.Lacks("service_tier", req.ServiceTier != "")
@@ -91,19 +90,19 @@ func (c *Client) encodeChat(x *exchange.Exchange, req *genai.ChatRequest, stream
 	return x.Body(b, extra)
 }
 
-// options puts the tunables of a request over those of the client, and what extra says over both.
-func (e *encoder) options(configured map[string]any, req *genai.ChatRequest, extra json.RawMessage) map[string]any {
+// options puts the tunables of a request over those of the client.
+func (e *encoder) options(configured map[string]any, req *genai.ChatRequest) map[string]any {
 	o := maps.Clone(configured)
 	if o == nil {
 		o = map[string]any{}
 	}
-	set(o, "num_predict", req.MaxTokens)
-	set(o, "temperature", req.Temperature)
-	set(o, "top_p", req.TopP)
-	set(o, "top_k", req.TopK)
-	set(o, "seed", req.Seed)
-	set(o, "frequency_penalty", req.FrequencyPenalty)
-	set(o, "presence_penalty", req.PresencePenalty)
+	exchange.Set(o, "num_predict", req.MaxTokens)
+	exchange.Set(o, "temperature", req.Temperature)
+	exchange.Set(o, "top_p", req.TopP)
+	exchange.Set(o, "top_k", req.TopK)
+	exchange.Set(o, "seed", req.Seed)
+	exchange.Set(o, "frequency_penalty", req.FrequencyPenalty)
+	exchange.Set(o, "presence_penalty", req.PresencePenalty)
 	if len(req.Stop) > 0 {
 		o["stop"] = req.Stop
 	}
@@ -111,22 +110,7 @@ func (e *encoder) options(configured map[string]any, req *genai.ChatRequest, ext
 	e.Number("top_p", req.TopP)
 	e.Number("frequency_penalty", req.FrequencyPenalty)
 	e.Number("presence_penalty", req.PresencePenalty)
-	if extra != nil {
-		var more map[string]json.RawMessage
-		if json.Unmarshal(extra, &more) != nil {
-			e.Bad(genai.InvalidRequest, "extra.options", "it is not a JSON object")
-		}
-		for name, value := range more {
-			o[name] = value
-		}
-	}
 	return o
-}
-
-func set[T any](options map[string]any, name string, value *T) {
-	if value != nil {
-		options[name] = *value
-	}
 }
 
 func (e *encoder) tools(b *chatBody, req *genai.ChatRequest) {
