@@ -66,7 +66,7 @@ func (a *answer) take(kind, data []byte) error {
 		}
 		return nil
 	}
-	if err := a.doc.decode(data); err != nil {
+	if err := a.doc.decode(data, !a.started); err != nil {
 		return err
 	}
 	if a.doc.failed || string(kind) == "error" {

@@ -4,8 +4,8 @@ import (
 	"github.com/dovetail-go/dovetail/internal/jsonscan"
 )
 
-// decode reads a document.
-func (d *document) decode(text []byte) error {
+// decode reads a document. named says that who answers is of interest.
+func (d *document) decode(text []byte, named bool) error {
 	*d = document{parts: d.parts[:0]}
 	s := jsonscan.New(text)
 	if s.Next() != '{' {
@@ -34,9 +34,17 @@ func (d *document) decode(text []byte) error {
 		case "usageMetadata":
 			d.count(&s)
 		case "modelVersion":
-			d.model = s.Text()
+			if named {
+				d.model = s.Text()
+			} else {
+				s.Skip()
+			}
 		case "responseId":
-			d.id = s.Text()
+			if named {
+				d.id = s.Text()
+			} else {
+				s.Skip()
+			}
 		case "error":
 			d.failed = s.Raw() != nil || d.failed
 		default:

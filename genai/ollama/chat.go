@@ -2,6 +2,7 @@ package ollama
 
 import (
 	"context"
+	"hash/fnv"
 	"io"
 	"strconv"
 
@@ -17,7 +18,7 @@ const thinking = "thinking"
 //
 // The stream is handed out when the first text, thought or tool call is there; everything that goes wrong before is an
 // error of Chat. Reasoning.Effort is "none" or one of Ollama's words, such as "low"; models that know no degrees take
-// every other word for yes. Calls to which the server gave no id get one.
+// every other word for yes. Calls to which the server gave no id get one, other calls of the conversation another.
 func (c *Client) Chat(ctx context.Context, req *genai.ChatRequest) (*genai.Stream[genai.ChatEvent], error) {
 	return exchange.Stream(ctx, func(ctx context.Context) (*exchange.Reply, error) { return c.converse(ctx, req, true) })
 }
@@ -57,6 +58,7 @@ type answer struct {
 	out     *exchange.Reply // where the events go
 	origin  string          // where thoughts may go back to
 	started bool            // who answers was told
+	turn    string          // tells the calls of this answer from those of others
 	thought bool            // a thought is there that was not marked yet
 	calls   int
 	line    line
@@ -65,6 +67,7 @@ type answer struct {
 // A line is what one line said.
 type line struct {
 	model          string
+	created        []byte // raw
 	text, thinking string
 	calls          []call
 	done           bool
@@ -93,6 +96,11 @@ func (a *answer) take(text []byte) error {
 	if !a.started && l.model != "" {
 		a.started = true
 		e.Start = &genai.ChatStart{Model: l.model}
+		if l.created != nil {
+			h := fnv.New32a()
+			_, _ = h.Write(l.created) // it never fails
+			a.turn = strconv.FormatUint(uint64(h.Sum32()), 36) + "_"
+		}
 	}
 	if l.thinking != "" {
 		e.Reasoning, a.thought = l.thinking, true
@@ -111,7 +119,7 @@ func (a *answer) take(text []byte) error {
 		}
 		a.out.Push(e)
 		if c.id == "" {
-			c.id = "call_" + strconv.Itoa(a.calls)
+			c.id = "call_" + a.turn + strconv.Itoa(a.calls)
 		}
 		e = genai.ChatEvent{ToolCall: &genai.ToolCallDelta{Index: a.calls, ID: c.id, Name: c.name, Arguments: c.arguments}}
 		a.calls++
@@ -160,6 +168,8 @@ func (l *line) decode(text []byte, named bool) error {
 			} else {
 				s.Skip()
 			}
+		case "created_at":
+			l.created = s.Raw()
 		case "message":
 			l.message(&s)
 		case "done":

@@ -97,6 +97,25 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
+// TestIDs: calls without an id get one that no other call of the conversation has.
+func TestIDs(t *testing.T) {
+	seen := map[string]bool{}
+	for _, created := range []string{"2026-06-19T16:26:52.429441648-07:00", "2026-06-19T16:26:52.429441649-07:00"} {
+		line := `{"model":"real","created_at":"` + created + `","message":{"tool_calls":[{"function":{"name":"a"}},{"function":{"name":"a"}}]},"done":true}`
+		client := &ollama.Client{Model: "m", HTTP: (&recordedtest.Replay{Body: data(line)}).Client()}
+		got, err := all(client.Chat(t.Context(), ask))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range got.Message.ToolCalls() {
+			seen[c.ID] = true
+		}
+	}
+	if len(seen) != 4 || seen[""] {
+		t.Errorf("ids are %v", seen)
+	}
+}
+
 func TestBadAnswers(t *testing.T) {
 	recordedtest.CheckLeaks(t)
 	refuse := func(status int, message string) http.HandlerFunc {
