@@ -60,6 +60,18 @@ func TestEnd(t *testing.T) {
 	}
 }
 
+// TestEveryCut: a text that is cut anywhere is cut, and never malformed.
+func TestEveryCut(t *testing.T) {
+	text := `{"a\u00e9":[true,false,null,-1.5e+3,"x\n\ud83d\ude00ß"],"b":{"c":0,"d":""}}`
+	for at := range len(text) {
+		s := New([]byte(text[:at]))
+		s.Skip()
+		if err := s.End(); err != ErrCut {
+			t.Errorf("%s: %v", text[:at], err)
+		}
+	}
+}
+
 func nest(n int) string { return strings.Repeat("[", n) + strings.Repeat("]", n+1) }
 
 func TestInteger(t *testing.T) {
