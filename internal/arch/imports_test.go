@@ -159,7 +159,7 @@ func TestOnlyObserveImportsOpenTelemetry(t *testing.T) {
 
 // TestLeanPackages checks what a program really compiles, through all the packages between.
 func TestLeanPackages(t *testing.T) {
-	for _, lean := range []string{"genai", "genai/openai", "genai/route", "genai/genaitest", "transport", "transport/inproc", "transport/httptransport"} {
+	for _, lean := range []string{"genai", "genai/openai", "genai/anthropic", "genai/ollama", "genai/gemini", "genai/route", "genai/genaitest", "transport", "transport/inproc", "transport/httptransport"} {
 		t.Run(lean, func(t *testing.T) {
 			if !slices.ContainsFunc(packages(t), func(p pkg) bool { return p.path() == lean }) {
 				t.Skip("not there yet")
