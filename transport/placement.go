@@ -64,6 +64,6 @@ func (p Placement) Check(services ...string) error {
 	return nil
 }
 
-func placementError(field, format string, args ...any) error {
+func placementError(field, format string, args ...any) *genai.Error {
 	return &genai.Error{Kind: genai.InvalidRequest, Field: field, Message: fmt.Sprintf(format, args...)}
 }

@@ -29,6 +29,19 @@ type Problem struct {
 	RetryAfter     int64           `json:"retry_after_ms,omitzero"` // rounded up
 	Started        genai.Started   `json:"started,omitzero"`
 	Attempts       []genai.Attempt `json:"attempts,omitzero"`
+
+	// Refused is for servers: the call was turned away before a handler saw it, so it may be sent elsewhere whatever it
+	// would have done. It goes one hop: Started is also what somebody further in has said about a call of the handler's.
+	Refused bool `json:"refused,omitzero"`
+}
+
+// errRefused is the cause of an error that was Refused.
+var errRefused = errors.New("no handler saw the call")
+
+// neverStarted reports whether err proves that no handler has seen the call which failed with it.
+func neverStarted(err error) bool {
+	e, ok := err.(*genai.Error)
+	return ok && e.Started == genai.StartedNo && (!e.Remote || e.Err == errRefused)
 }
 
 // ProblemOf returns how err travels.
@@ -77,6 +90,9 @@ func (p *Problem) Err() *genai.Error {
 	case genai.StartedNo, genai.StartedYes:
 	default:
 		e.Started = genai.StartedUnknown
+	}
+	if p.Refused {
+		e.Err, e.Started = errRefused, genai.StartedNo
 	}
 	return e
 }

@@ -8,8 +8,8 @@ import (
 	"os"
 	"os/signal"
 	"slices"
-	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -32,6 +32,8 @@ type Switch struct {
 
 	// Listening is called by Run when others can reach the services here, with the address as others write it.
 	Listening func(address string)
+
+	places atomic.Pointer[map[string]*place] // by service; never changed, only replaced
 
 	mu      sync.Mutex
 	served  []served
@@ -77,31 +79,29 @@ func (s *Switch) Handle(spec *Spec, h genai.AnyHandler) {
 // Call implements [Client]. It tells those who listen (see [genai.Listen]) where each call went: an event "call" with the
 // service as Target, the transport in To ("inproc", or the scheme of the address), and the time until there was a response.
 // A call to a service of which the placement does not say where it is fails with [genai.NoTarget].
+//
+// A call that was turned away where a service lived, after the service has moved, goes on to where it lives now. That is
+// the only case in which a Switch sends a request twice, and the first time nobody began to work on it.
 func (s *Switch) Call(ctx context.Context, spec *Spec, req any) (any, error) {
-	client, by, err := s.client(spec.Service())
+	at, err := s.place(spec.Service())
 	if err != nil {
 		return nil, err
 	}
-	began := time.Now()
-	resp, err := client.Call(ctx, spec, req)
-	genai.Emit(ctx, genai.Event{
-		Name: "call", Op: spec.Name, Target: spec.Service(), To: by, Kind: genai.KindOf(err), Elapsed: time.Since(began),
-	})
-	return resp, err
-}
-
-func (s *Switch) client(service string) (client Client, by string, err error) {
-	address, elsewhere := s.Placement.At[service]
-	switch {
-	case elsewhere:
-		client, err := s.dial(service, address)
-		scheme, _, _ := strings.Cut(address, ":")
-		return client, scheme, err
-	case s.Hosts(service):
-		return s.Local, "inproc", nil
+	for {
+		began := time.Now()
+		resp, err := at.client.Call(ctx, spec, req)
+		genai.Emit(ctx, genai.Event{
+			Name: "call", Op: spec.Name, Target: spec.Service(), To: at.by, Kind: genai.KindOf(err), Elapsed: time.Since(began),
+		})
+		if err == nil {
+			return resp, nil
+		}
+		next := s.movedOn(at, spec, err)
+		if next == nil || ctx.Err() != nil {
+			return nil, err
+		}
+		at = next
 	}
-	return nil, "", &genai.Error{Kind: genai.NoTarget, Field: "at", Started: genai.StartedNo,
-		Message: fmt.Sprintf("%s is not served here, and nobody said where it is: add -at %s=<address>", service, service)}
 }
 
 // dial returns the one client for an address.

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -55,7 +56,7 @@ const inOneWrite = 64 << 10
 
 // request returns the request that carries m, without a context.
 func (c *Client) request(ctx context.Context, spec *transport.Spec, m transport.Message) (*http.Request, *body, error) {
-	b := &body{rest: [][]byte{m.Head}}
+	b := &body{all: [][]byte{m.Head}}
 	contentType, accept := typeJSON, acceptValue
 	if spec.Streams {
 		accept = acceptPieces
@@ -63,7 +64,7 @@ func (c *Client) request(ctx context.Context, spec *transport.Spec, m transport.
 	if len(m.Parts) > 0 {
 		contentType = typeFrames
 		var err error
-		if b.rest, err = framed(m); err != nil {
+		if b.all, err = framed(m); err != nil {
 			e := *genai.AsError(err)
 			e.Started = genai.StartedNo
 			return nil, nil, &e
@@ -75,27 +76,29 @@ func (c *Client) request(ctx context.Context, spec *transport.Spec, m transport.
 	if e.Attempt > 1 {
 		h[headerAttempt] = []string{strconv.Itoa(e.Attempt)}
 	}
+	if e.Priority != genai.Critical {
+		h[headerPriority] = []string{string(e.Priority)}
+	}
 	if deadline, ok := ctx.Deadline(); ok {
 		setTimeLeft(h, time.Until(deadline))
 	}
 	u := c.base
 	u.Path += pathOf(spec)
 	hr := &http.Request{
-		Method: http.MethodPost, URL: &u, Host: u.Host, Header: h, Body: b, ContentLength: lengthOf(b.rest),
+		Method: http.MethodPost, URL: &u, Host: u.Host, Header: h, ContentLength: lengthOf(b.all),
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 	}
-	if len(m.Parts) == 0 && len(m.Head) <= inOneWrite {
-		// Package net/http sends what it knows to be in memory together with the headers, which halves the system
-		// calls. It takes all of it or nothing, so little is lost by not watching.
-		hr.Body = io.NopCloser(bytes.NewReader(m.Head))
-		b.gone.Store(true)
+	hr.Body = b.again()
+	if c.Transport == nil && c.base.Scheme == "http" && !c.h2c {
+		// Over HTTP/1, package net/http sends a request again if it has written nothing of it, and has proof of that.
+		hr.GetBody = func() (io.ReadCloser, error) { return b.again(), nil }
 	}
 	return hr, b, nil
 }
 
 // exchange sends a request and returns the answer to it, if that is a good one.
 func (c *Client) exchange(ctx context.Context, hr *http.Request, sent *body) (*http.Response, error) {
-	resp, err := c.via.RoundTrip(hr)
+	resp, err := c.roundTrip(hr, sent)
 	if err != nil {
 		if over := genai.ContextError(ctx); over != nil {
 			e := *genai.AsError(over)
@@ -120,7 +123,7 @@ func (c *Client) exchange(ctx context.Context, hr *http.Request, sent *body) (*h
 // lost makes an error of an exchange that brought no answer.
 func (c *Client) lost(err error, sent *body) error {
 	e := &genai.Error{Kind: genai.Unavailable, Started: sent.started(), Err: err}
-	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "dial" {
+	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "dial" || unseen(err) {
 		e.Started = genai.StartedNo
 	}
 	if e.Started == genai.StartedNo {
@@ -197,14 +200,32 @@ func foreign(resp *http.Response, mediaType string) error {
 	return e
 }
 
-// A body is sent once: without GetBody, package net/http cannot send it again.
+// A body is what a request consists of. Only [body.again] gives it out: package net/http cannot send it again by itself,
+// unless it was given GetBody.
 type body struct {
+	all  [][]byte
+	gone atomic.Bool // all of it was handed to a connection
+}
+
+// again returns a reader of all of it. Package net/http sends what it knows to be in memory together with the headers, which
+// halves the system calls. It takes all of that or nothing, so little is lost by not watching.
+func (b *body) again() io.ReadCloser {
+	if len(b.all) == 1 && len(b.all[0]) <= inOneWrite {
+		b.gone.Store(true)
+		return io.NopCloser(bytes.NewReader(b.all[0]))
+	}
+	b.gone.Store(false)
+	return &bodyReader{slices.Clone(b.all), &b.gone}
+}
+
+// A bodyReader reads a body and tells when it has come to its end.
+type bodyReader struct {
 	rest [][]byte
-	gone atomic.Bool // all of it was handed to the connection
+	gone *atomic.Bool
 }
 
 // Read implements [io.Reader].
-func (b *body) Read(p []byte) (n int, err error) {
+func (b *bodyReader) Read(p []byte) (n int, err error) {
 	for len(b.rest) > 0 && n < len(p) {
 		m := copy(p[n:], b.rest[0])
 		n += m
@@ -220,7 +241,7 @@ func (b *body) Read(p []byte) (n int, err error) {
 }
 
 // Close implements [io.Closer].
-func (b *body) Close() error { return nil }
+func (b *bodyReader) Close() error { return nil }
 
 // started says what is known when no answer came. A server of ours calls a handler when it has the whole request.
 func (b *body) started() genai.Started {

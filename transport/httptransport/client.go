@@ -12,7 +12,7 @@ import (
 // A Client calls what a [Server] serves. Only Address must be set, before use. It is safe for concurrent use, connects
 // when it is first called, and uses its connections again.
 //
-// It never sends a request twice, follows no redirect, and uses no proxy of the environment.
+// It never sends a request twice that a server may have seen, follows no redirect, and uses no proxy of the environment.
 type Client struct {
 	// Address is where the server is: "http://host:port", "https://host:port", "h2c://host:port" for HTTP/2 without
 	// TLS, or "unix:/path/of.sock". A path is put before those of the operations. Calls to a malformed address fail
@@ -25,6 +25,7 @@ type Client struct {
 
 	once sync.Once
 	base url.URL
+	h2c  bool
 	via  http.RoundTripper
 	err  error
 }
@@ -54,7 +55,7 @@ func (c *Client) connect() {
 	c.base = url.URL{Scheme: at.scheme, Host: at.host, Path: at.path}
 	switch at.scheme {
 	case "h2c":
-		c.base.Scheme = "http"
+		c.base.Scheme, c.h2c = "http", true
 	case "unix":
 		c.base.Scheme, c.base.Host = "http", "localhost"
 	}

@@ -36,7 +36,7 @@ func (s *Server) call(w http.ResponseWriter, r *http.Request, op *operation) {
 	defer c.cancel(nil)
 	if err := s.begin(c); err != nil {
 		w.Header().Set("Connection", "close") // the body stays unread; another connection may find another server
-		c.fail(err)
+		turnAway(w, err, 0)
 		return
 	}
 	defer s.end(c)
@@ -94,7 +94,7 @@ func (c *call) serve(r *http.Request) {
 	}
 	ctx, done, err := c.open(r.Header)
 	if err != nil {
-		c.fail(err)
+		turnAway(c.w, err, 0)
 		return
 	}
 	defer done()
@@ -123,7 +123,7 @@ func (c *call) open(h http.Header) (ctx context.Context, done func(), err error)
 		return nil, nil, refuse(genai.DeadlineExceeded, "the caller's time was up when the request arrived")
 	}
 	c.reply = &transport.Reply{}
-	e := transport.Envelope{Metadata: metadataIn(h), Attempt: attempt, Reply: c.reply}
+	e := transport.Envelope{Metadata: metadataIn(h), Attempt: attempt, Priority: priorityIn(h), Reply: c.reply}
 	if ctx, err = e.Open(c.ctx); err != nil {
 		return nil, nil, err
 	}
@@ -195,7 +195,7 @@ func (c *call) refused(err error) {
 		c.w.Header().Set("Connection", "close") // the rest of it stays unread
 	}
 	e.Op = c.op.spec.Name
-	writeProblem(c.w, &e, status)
+	turnAway(c.w, &e, status)
 }
 
 // readBody reads a body to its end. announced is its length, or -1; max bounds the message in it.
@@ -307,16 +307,22 @@ func (c *call) fail(err error) {
 	case !c.begun:
 		c.begun = true
 		setMetadata(c.w.Header(), c.reply.All())
-		writeProblem(c.w, err, 0)
+		writeProblem(c.w, transport.ProblemOf(err))
 	}
 }
 
-// writeProblem answers with an error. status is that of HTTP, or 0 for the one that belongs to its kind.
-func writeProblem(w http.ResponseWriter, err error, status int) {
+// turnAway answers a request that no handler will see. status is that of HTTP, or 0 for the one that belongs to the kind.
+func turnAway(w http.ResponseWriter, err error, status int) {
 	p := transport.ProblemOf(err)
+	p.Refused = true
 	if status != 0 {
 		p.Status = status
 	}
+	writeProblem(w, p)
+}
+
+// writeProblem answers with an error.
+func writeProblem(w http.ResponseWriter, p *transport.Problem) {
 	body, failed := json.Marshal(p)
 	if failed != nil {
 		body = []byte(`{"kind":"internal","detail":"an error cannot travel"}`)

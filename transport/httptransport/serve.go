@@ -41,17 +41,19 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		HTTP2:             &http.HTTP2Config{SendPingTimeout: pingTime, PingTimeout: pingTime},
 		ErrorLog:          slog.NewLogLogger(slog.Default().Handler(), slog.LevelWarn),
 	}
+	var connections peers
+	connections.watch(hs)
 	hs.Protocols.SetHTTP1(true)
 	hs.Protocols.SetUnencryptedHTTP2(true)
 	failed := make(chan error, 1)
 	go func() { failed <- hs.Serve(l) }() // ends with hs, for which this function waits
 	select {
 	case err := <-failed:
-		_ = s.finish(hs)
+		_ = s.finish(hs, &connections)
 		return &genai.Error{Kind: genai.Unavailable, Field: "listen", Message: fmt.Sprintf("cannot go on listening at %v: %v", l.Addr(), err), Err: err}
 	case <-ctx.Done():
 	}
-	err := s.finish(hs)
+	err := s.finish(hs, &connections)
 	if serve := <-failed; !errors.Is(serve, http.ErrServerClosed) {
 		err = errors.Join(err, serve)
 	}
@@ -59,7 +61,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 }
 
 // finish ends what runs: the calls first, while the listener still tells new callers that it is over.
-func (s *Server) finish(hs *http.Server) error {
+func (s *Server) finish(hs *http.Server, connections *peers) error {
 	idle := s.drain()
 	grace := s.DrainGrace
 	if grace == 0 {
@@ -73,10 +75,11 @@ func (s *Server) finish(hs *http.Server) error {
 			err = &genai.Error{Kind: genai.Timeout, Message: "calls went on after their context had ended: " + strings.Join(slices.Compact(names), ", ")}
 		}
 	}
+	connections.farewell()
 	rest, cancel := context.WithTimeout(context.Background(), drainTime) // for pages, and for answers on their way
 	defer cancel()
-	_ = hs.Shutdown(rest) // what did not end by itself ends now
-	_ = hs.Close()
+	_ = hs.Shutdown(rest)
+	_ = hs.Close() // what did not end by itself ends now
 	return err
 }
 

@@ -79,8 +79,9 @@ func pathOf(spec *transport.Spec) string {
 
 // ServeHTTP implements [http.Handler].
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	seen(r)
 	if err := s.foreign(r); err != nil {
-		writeProblem(w, err, http.StatusForbidden)
+		turnAway(w, err, http.StatusForbidden)
 		return
 	}
 	s.opsMu.RLock()
@@ -92,7 +93,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.call(w, r, op)
 	case op != nil:
 		w.Header().Set("Allow", http.MethodPost)
-		writeProblem(w, refuse(genai.Unimplemented, "%s is called with POST", op.spec.Name), http.StatusMethodNotAllowed)
+		turnAway(w, refuse(genai.Unimplemented, "%s is called with POST", op.spec.Name), http.StatusMethodNotAllowed)
 	case get && r.URL.Path == "/livez":
 		writeText(w, http.StatusOK, "alive\n")
 	case get && r.URL.Path == "/readyz":
@@ -100,9 +101,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case get && s.Pages != nil:
 		s.Pages.ServeHTTP(w, r)
 	case get:
-		writeProblem(w, refuse(genai.NotFound, "there is no page here"), 0)
+		turnAway(w, refuse(genai.NotFound, "there is no page here"), 0)
 	default:
-		writeProblem(w, refuse(genai.Unimplemented, "nobody serves %q here", short(r.URL.Path)), 0)
+		turnAway(w, refuse(genai.Unimplemented, "nobody serves %q here", short(r.URL.Path)), 0)
 	}
 }
 
@@ -160,7 +161,7 @@ func (s *Server) begin(c *call) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.draining {
-		return refuse(genai.Unavailable, "the server is about to end and takes no more calls")
+		return errEnding
 	}
 	if s.MaxInFlight > 0 && len(s.running) >= s.MaxInFlight {
 		e := refuse(genai.Overloaded, "%d calls are running, which is the limit", s.MaxInFlight)

@@ -1,0 +1,122 @@
+package httptransport
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/dovetail-go/dovetail/genai"
+	"github.com/dovetail-go/dovetail/transport"
+)
+
+// The peers are the connections of a server. They are known so that none of them has to be broken off: over HTTP/1.1 a
+// connection that merely ends says nothing about the request that was on its way to it. Over HTTP/2 there is GOAWAY for that.
+type peers struct {
+	mu   sync.Mutex
+	all  map[net.Conn]*peer
+	told int           // how many were told and have not left yet
+	left chan struct{} // closed when those have left
+}
+
+type peer struct {
+	http1 atomic.Bool // it has sent a request over HTTP/1
+	idle  bool
+	told  bool
+}
+
+type peerKey struct{}
+
+const (
+	farewellTime = 250 * time.Millisecond // how long those who wait for nothing have in which to close their connection
+	settleTime   = 10 * time.Millisecond  // for connections that are being made: a listener that is closed resets them
+)
+
+// goodbye is what an idle connection is told before its end: an answer to nobody, which RFC 9110 section 15.5.9 allows with
+// this status, or else to the request that has just been sent, which then fails for certain without having been seen.
+func goodbye() []byte {
+	p := transport.ProblemOf(errEnding)
+	p.Status, p.Refused = http.StatusRequestTimeout, true
+	body, err := json.Marshal(p)
+	if err != nil {
+		body = []byte(`{}`) // a Problem can be encoded
+	}
+	return fmt.Appendf(nil, "HTTP/1.1 408 Request Timeout\r\nContent-Type: %s\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s", typeProblem, len(body), body)
+}
+
+var errEnding = refuse(genai.Unavailable, "the server is about to end and takes no more calls")
+
+// watch makes hs tell the peers what becomes of its connections.
+func (p *peers) watch(hs *http.Server) {
+	p.all = map[net.Conn]*peer{}
+	hs.ConnContext = func(ctx context.Context, conn net.Conn) context.Context {
+		one := &peer{}
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.all[conn] = one
+		return context.WithValue(ctx, peerKey{}, one)
+	}
+	hs.ConnState = func(conn net.Conn, state http.ConnState) {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		one := p.all[conn]
+		if one == nil {
+			return
+		}
+		one.idle = state == http.StateIdle
+		if state != http.StateClosed && state != http.StateHijacked {
+			return
+		}
+		delete(p.all, conn)
+		if one.told {
+			if p.told--; p.told == 0 {
+				close(p.left)
+			}
+		}
+	}
+}
+
+// seen notes over what a request came.
+func seen(r *http.Request) {
+	if r.ProtoMajor != 1 {
+		return
+	}
+	if one, ok := r.Context().Value(peerKey{}).(*peer); ok && !one.http1.Load() {
+		one.http1.Store(true)
+	}
+}
+
+// farewell tells those who have a connection of HTTP/1.1 and wait for nothing that it ends, and gives them a little time to
+// close it. The server takes no more calls by then, but still listens: connections that have just been made are told too.
+func (p *peers) farewell() {
+	p.mu.Lock()
+	open := len(p.all)
+	p.left = make(chan struct{})
+	var idle []net.Conn
+	for conn, one := range p.all {
+		if one.idle && one.http1.Load() {
+			one.told = true
+			idle = append(idle, conn)
+		}
+	}
+	p.told = len(idle)
+	p.mu.Unlock()
+	last := goodbye()
+	for _, conn := range idle {
+		_ = conn.SetWriteDeadline(time.Now().Add(farewellTime)) // whoever does not listen is not waited for
+		_, _ = conn.Write(last)
+		if half, ok := conn.(interface{ CloseWrite() error }); ok {
+			_ = half.CloseWrite() // what they have sent is still read, so that nothing resets the connection
+		}
+	}
+	if len(idle) > 0 {
+		within(p.left, farewellTime)
+	}
+	if open > 0 {
+		time.Sleep(settleTime)
+	}
+}

@@ -1,0 +1,195 @@
+package transport_test
+
+import (
+	"context"
+	"io"
+	"net"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/dovetail-go/dovetail/genai"
+	"github.com/dovetail-go/dovetail/transport"
+	"github.com/dovetail-go/dovetail/transport/httptransport"
+	"github.com/dovetail-go/dovetail/transport/inproc"
+)
+
+type ticket struct {
+	ID     int `json:"id"`
+	Pieces int `json:"pieces"`
+}
+
+type stub struct {
+	ID    int    `json:"id"`
+	Place string `json:"place"`
+	Piece int    `json:"piece"`
+}
+
+var (
+	punch = transport.Op[*ticket, *stub]{Name: "gate.punch"}
+	tear  = transport.Op[*ticket, *genai.Stream[stub]]{Name: "gate.tear"}
+)
+
+// A gate counts how often each ticket was worked on, in all places together.
+type gate struct {
+	punched, torn []atomic.Int32
+}
+
+func newGate(n, streams int) *gate {
+	return &gate{make([]atomic.Int32, n), make([]atomic.Int32, streams)}
+}
+
+// serve puts the gate on a server.
+func (g *gate) serve(s transport.Server, place string) {
+	punch.Serve(s, func(_ context.Context, t *ticket) (*stub, error) {
+		g.punched[t.ID].Add(1)
+		return &stub{ID: t.ID, Place: place}, nil
+	})
+	tear.Serve(s, func(ctx context.Context, t *ticket) (*genai.Stream[stub], error) {
+		g.torn[t.ID].Add(1)
+		return genai.Open(ctx, func(_ context.Context, yield func(stub) bool) error {
+			for i := range t.Pieces {
+				if !yield(stub{ID: t.ID, Place: place, Piece: i}) {
+					break
+				}
+			}
+			return nil
+		})
+	})
+}
+
+// listen serves the gate over HTTP. end ends the server and waits for it.
+func (g *gate) listen(t *testing.T, place, scheme string) (address string, end func()) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := &httptransport.Server{}
+	g.serve(server, place)
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- server.Serve(ctx, l) }() // waited for by end
+	end = sync.OnceFunc(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Errorf("%s ended with %v", place, err)
+		}
+	})
+	t.Cleanup(end)
+	return scheme + l.Addr().String(), end
+}
+
+// TestMoveWhileCallsRun: a service goes from this process to a server, to another one, and back, while thousands of calls and
+// hundreds of streams are on their way. Each server is told to end as soon as the service has left it. Nobody notices.
+func TestMoveWhileCallsRun(t *testing.T) {
+	for _, scheme := range []string{"http://", "h2c://"} {
+		t.Run(scheme, func(t *testing.T) { moveWhileCallsRun(t, scheme) })
+	}
+}
+
+func moveWhileCallsRun(t *testing.T, scheme string) {
+	calls, streams, pieces := 10_000, 500, 40
+	if testing.Short() {
+		calls, streams = 2000, 100
+	}
+	g := newGate(calls, streams)
+	sw := &transport.Switch{Local: &inproc.Network{}, Remotes: []transport.Remote{&httptransport.Remote{}}}
+	g.serve(sw, "here")
+	first, endFirst := g.listen(t, "first", scheme)
+	second, endSecond := g.listen(t, "second", scheme)
+	call, stream := punch.Dial(sw), tear.Dial(sw)
+
+	reached := make([]chan struct{}, calls) // closed when so many calls have begun
+	for _, n := range []int{calls / 5, calls / 2, calls * 4 / 5} {
+		reached[n] = make(chan struct{})
+	}
+	var next, read atomic.Int64
+	var places sync.Map
+	var work sync.WaitGroup
+	for range 32 {
+		work.Go(func() { // ends when all tickets are punched
+			for id := int(next.Add(1)) - 1; id < calls; id = int(next.Add(1)) - 1 {
+				if reached[id] != nil {
+					close(reached[id])
+				}
+				s, err := call(t.Context(), &ticket{ID: id})
+				if err != nil || s.ID != id {
+					t.Errorf("call %d: %+v, %v", id, s, err)
+					continue
+				}
+				places.Store(s.Place, true)
+			}
+		})
+	}
+	begin, moved := make(chan int), make(chan struct{})
+	for range streams {
+		work.Go(func() { // ends with its stream
+			id := <-begin
+			s, err := stream(t.Context(), &ticket{ID: id, Pieces: pieces})
+			if err != nil {
+				t.Errorf("stream %d: %v", id, err)
+				return
+			}
+			defer s.Close()
+			for i := 0; ; i++ {
+				if i == pieces/2 && id%2 == 0 {
+					<-moved // half of the streams are open until the service is back
+				}
+				p, err := s.Next()
+				if err == io.EOF && i == pieces {
+					return
+				}
+				if err != nil || p.Piece != i || p.ID != id {
+					t.Errorf("stream %d, piece %d: %+v, %v", id, i, p, err)
+					return
+				}
+				read.Add(1)
+			}
+		})
+	}
+	ids := 0
+	open := func(share int) {
+		for ; ids < streams*share/100; ids++ {
+			begin <- ids
+		}
+	}
+	move := func(to string) {
+		if err := sw.Move("gate", to); err != nil {
+			t.Error(err)
+		}
+	}
+	open(25)
+	<-reached[calls/5]
+	move(first)
+	open(50)
+	<-reached[calls/2]
+	move(second)
+	work.Go(endFirst) // ends when the streams of the first server have been read
+	open(75)
+	<-reached[calls*4/5]
+	move(transport.Here)
+	work.Go(endSecond) // ends when the streams of the second server have been read
+	open(100)
+	close(moved)
+	work.Wait()
+
+	for id := range calls {
+		if n := g.punched[id].Load(); n != 1 {
+			t.Errorf("call %d was worked on %d times", id, n)
+		}
+	}
+	for id := range streams {
+		if n := g.torn[id].Load(); n != 1 {
+			t.Errorf("stream %d was worked on %d times", id, n)
+		}
+	}
+	if n := read.Load(); n != int64(streams*pieces) {
+		t.Errorf("%d pieces were read of %d", n, streams*pieces)
+	}
+	for _, place := range []string{"here", "first", "second"} {
+		if _, ok := places.Load(place); !ok {
+			t.Errorf("no call was answered by %s: the test proves nothing", place)
+		}
+	}
+}
