@@ -171,10 +171,7 @@ func (l *Loop) ask(ctx context.Context, req *genai.ChatRequest, out *speaker) (*
 			if err == io.EOF || !yield(e, err) || err != nil {
 				return
 			}
-			out.hear(e)
-			if out.gone {
-				s.Close() // the next Next says that the stream was closed
-			}
+			out.hear(e) // whoever leaves ends the context as well, and with it the stream
 		}
 	})
 	if err != nil {

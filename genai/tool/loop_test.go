@@ -67,6 +67,8 @@ func TestLoop(t *testing.T) {
 	)
 	loop := &tool.Loop{Model: model.Chat, Tools: []tool.Tool{clock(&calls)}}
 	req := ask("What time is it?")
+	room := append(make([]genai.Message, 0, 9), req.Messages...)
+	req.Messages = room
 	req.ToolChoice = &genai.ToolChoice{Mode: genai.ToolRequired}
 	var noted []genai.Message
 	loop.Note = func(_ context.Context, m genai.Message) { noted = append(noted, m) }
@@ -76,6 +78,9 @@ func TestLoop(t *testing.T) {
 	}
 	if got.Response.Text() != "It is noon." || got.Steps != 3 || len(got.Messages) != 5 || *got.Usage != (genai.Usage{Input: 60, Output: 15}) || calls.Load() != 3 {
 		t.Errorf("%+v, %d calls", got, calls.Load())
+	}
+	if room[:2][1].Role != "" {
+		t.Error("the loop writes into the request's messages")
 	}
 	if !reflect.DeepEqual(noted, got.Messages) {
 		t.Errorf("noted %+v", noted)
