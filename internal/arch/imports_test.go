@@ -38,7 +38,9 @@ var table = []row{
 	{pkg: "genai/guard", may: []string{"genai", "internal/..."}, why: "a check works on requests and answers"},
 	{pkg: "genai/cache", may: []string{"genai", "internal/...", xsync}, why: "coalescing may use singleflight"},
 	{pkg: "genai/tool", may: []string{"genai", "internal/...", jsonschema}, why: "the schema of a tool comes from its Go type"},
+	{pkg: "genai/price", may: []string{"genai", "internal/..."}, why: "usage in, money out"},
 	{pkg: "genai/observe", may: []string{"genai", "internal/...", "transport", otelAPI}, why: "the only importer of OpenTelemetry, and only of its API; transport for its metadata"},
+	{pkg: "genai/genaitest/chattest", may: []string{"genai", "genai/genaitest", "internal/..."}, why: "the suite must judge clients of others, so it knows none"},
 	{pkg: "genai/genaitest/wiretest", may: []string{"genai", "internal/..."}, why: "a server answers from any model, so it knows none"},
 	{pkg: "genai/genaitest", may: []string{"genai", "internal/..."}, why: "test doubles must be usable without any other block"},
 
