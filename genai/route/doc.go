@@ -27,5 +27,8 @@
 //	chat := route.FallbackOn(genai.ContextLength, small, large)
 //	chat := route.If(isShort, small, large)
 //
+// [Cascade] asks the next one if an answer is not good enough, and [Mirror] sends copies of the requests to a handler that
+// is to be tried. A share of the users for a new version is a Router with [Affinity] and weights.
+//
 // None of them changes its mind after a response was returned: a stream that is cut later is an error for its reader.
 package route

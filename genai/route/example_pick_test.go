@@ -96,3 +96,39 @@ func ExampleRouter_Candidates() {
 	// east rests: true
 	// west rests: false
 }
+
+// The device answers what it can, the cloud the rest.
+func ExampleCascade() {
+	edge := func(_ context.Context, req *genai.ChatRequest) (*genai.ChatResponse, error) {
+		if len(req.Text()) > 10 {
+			return &genai.ChatResponse{Message: genai.Assistant("I do not know")}, nil
+		}
+		return &genai.ChatResponse{Message: genai.Assistant("edge answers " + req.Text())}, nil
+	}
+	knows := func(_ context.Context, _ *genai.ChatRequest, resp *genai.ChatResponse) bool {
+		return resp.Text() != "I do not know"
+	}
+	chat := route.Cascade(knows, edge, model("cloud"))
+	ask(chat, question("hello"))
+	ask(chat, question("the meaning of life"))
+	// Output:
+	// edge answers hello
+	// cloud answers the meaning of life
+}
+
+// A tenth of the traffic would do in practice. The new version sees it all here, and nobody waits for it.
+func ExampleMirror() {
+	m := &route.Mirror[*genai.ChatRequest, *genai.ChatResponse]{
+		Main:   model("v1"),
+		Shadow: down(genai.Overloaded),
+		Report: func(_ context.Context, req *genai.ChatRequest, _ *genai.ChatResponse, err error) {
+			fmt.Println("the shadow of", req.Text(), "says", err)
+		},
+	}
+	resp, err := m.Handle(context.Background(), question("one"))
+	_ = m.Shutdown(context.Background()) // when the program ends
+	fmt.Println(resp.Text(), err)
+	// Output:
+	// the shadow of one says overloaded: something is wrong
+	// v1 answers one <nil>
+}
