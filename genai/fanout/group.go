@@ -40,11 +40,17 @@ var errPanicked = &genai.Error{Kind: genai.Cancelled, Message: "another branch p
 // run calls branch with 0 to n-1, each in a goroutine but the first, which runs in the caller's. It returns when all have
 // returned.
 func (g *group) run(n int, branch func(i int)) {
+	g.wg.Add(n - 1)
 	for i := 1; i < n; i++ {
-		g.wg.Go(func() { g.guard(i, branch) }) // waited for below
+		go g.spawned(i, branch) // waited for below
 	}
 	defer g.wait()
 	g.guard(0, branch)
+}
+
+func (g *group) spawned(i int, branch func(i int)) {
+	defer g.wg.Done()
+	g.guard(i, branch)
 }
 
 func (g *group) wait() {
