@@ -13,7 +13,7 @@ type branchContext struct {
 	context.Context // the parent
 	real            atomic.Pointer[cancellable]
 
-	mu    sync.Mutex // held while real is made, and by those who must not miss it
+	mu    sync.Mutex  // held while real is made, and by those who must not miss it
 	ended atomic.Bool // it was cancelled while its parent lived
 	cause error
 }
