@@ -2,8 +2,9 @@ package fanout
 
 import (
 	"context"
-	"sync"
 	"sync/atomic"
+
+	"github.com/dovetail-go/dovetail/genai"
 )
 
 // A branchContext is the context of one branch: it ends with its parent, or alone when it is cancelled. A branch that
@@ -12,11 +13,11 @@ import (
 type branchContext struct {
 	context.Context // the parent
 	real            atomic.Pointer[cancellable]
-
-	mu    sync.Mutex  // held while real is made, and by those who must not miss it
-	ended atomic.Bool // it was cancelled while its parent lived
-	cause error
+	cause           atomic.Pointer[genai.Error] // what it was cancelled with while its parent lived; nil if it was not
 }
+
+// errReleased stands for the end of a context that nobody needs any longer.
+var errReleased = &genai.Error{Kind: genai.Cancelled}
 
 type cancellable struct {
 	context.Context
@@ -31,7 +32,7 @@ func (c *branchContext) Err() error {
 	if r := c.real.Load(); r != nil {
 		return r.Err()
 	}
-	if c.ended.Load() {
+	if c.cause.Load() != nil {
 		return c.arm().Err()
 	}
 	return c.Context.Err()
@@ -43,7 +44,7 @@ func (c *branchContext) Value(key any) any {
 	if r := c.real.Load(); r != nil {
 		return r.Value(key)
 	}
-	if c.ended.Load() {
+	if c.cause.Load() != nil {
 		return c.arm().Value(key)
 	}
 	return c.Context.Value(key)
@@ -53,34 +54,39 @@ func (c *branchContext) arm() *cancellable {
 	if r := c.real.Load(); r != nil {
 		return r
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if r := c.real.Load(); r != nil {
-		return r
-	}
-	parent, ended := c.Context, c.ended.Load()
-	if ended {
+	parent, cause := c.Context, c.cause.Load()
+	if cause != nil {
 		parent = context.WithoutCancel(parent) // which may have ended since, and is not the cause
 	}
 	r := &cancellable{}
 	r.Context, r.cancel = context.WithCancelCause(parent)
-	if ended {
-		r.cancel(c.cause)
+	if cause != nil {
+		r.end(cause)
 	}
-	c.real.Store(r)
+	if !c.real.CompareAndSwap(nil, r) {
+		r.cancel(nil) // somebody else was faster
+		return c.real.Load()
+	}
+	if late := c.cause.Load(); cause == nil && late != nil {
+		r.end(late) // whoever cancelled may not have seen r
+	}
 	return r
 }
 
 // cancel ends the context, with cause if it had not ended before.
-func (c *branchContext) cancel(cause error) {
-	c.mu.Lock()
-	r := c.real.Load()
-	if r == nil && !c.ended.Load() && c.Context.Err() == nil {
-		c.cause = cause
-		c.ended.Store(true)
+func (c *branchContext) cancel(cause *genai.Error) {
+	if c.real.Load() == nil && c.Context.Err() == nil {
+		c.cause.CompareAndSwap(nil, cause)
 	}
-	c.mu.Unlock()
-	if r != nil {
-		r.cancel(cause)
+	if r := c.real.Load(); r != nil {
+		r.end(cause)
 	}
+}
+
+func (r *cancellable) end(cause *genai.Error) {
+	if cause == errReleased {
+		r.cancel(nil)
+		return
+	}
+	r.cancel(cause)
 }

@@ -2,17 +2,18 @@ package fanout
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/dovetail-go/dovetail/genai"
 )
 
 // What package context promises holds, whenever the end comes and whoever looks first.
 func TestBranchContext(t *testing.T) {
 	type key struct{}
-	cause := errors.New("lost")
+	cause := &genai.Error{Kind: genai.Cancelled, Message: "lost"}
 	looks := map[string]func(c *branchContext){
 		"nobody": func(*branchContext) {},
 		"Done":   func(c *branchContext) { c.Done() },
@@ -28,10 +29,10 @@ func TestBranchContext(t *testing.T) {
 		err   error
 		cause error
 	}{
-		"cancelled":         {func(c *branchContext, _ context.CancelCauseFunc) { c.cancel(cause); c.cancel(errors.New("late")) }, context.Canceled, cause},
-		"released":          {func(c *branchContext, _ context.CancelCauseFunc) { c.cancel(nil) }, context.Canceled, context.Canceled},
+		"cancelled":         {func(c *branchContext, _ context.CancelCauseFunc) { c.cancel(cause); c.cancel(errPanicked) }, context.Canceled, cause},
+		"released":          {func(c *branchContext, _ context.CancelCauseFunc) { c.cancel(errReleased) }, context.Canceled, context.Canceled},
 		"with its parent":   {func(_ *branchContext, parent context.CancelCauseFunc) { parent(cause) }, context.Canceled, cause},
-		"after its parent":  {func(c *branchContext, parent context.CancelCauseFunc) { parent(cause); c.cancel(nil) }, context.Canceled, cause},
+		"after its parent":  {func(c *branchContext, parent context.CancelCauseFunc) { parent(cause); c.cancel(errReleased) }, context.Canceled, cause},
 		"before its parent": {func(c *branchContext, parent context.CancelCauseFunc) { c.cancel(cause); parent(nil) }, context.Canceled, cause},
 		"not at all":        {func(*branchContext, context.CancelCauseFunc) {}, nil, nil},
 	}
@@ -79,7 +80,7 @@ func TestBranchContextDeadline(t *testing.T) {
 		}
 		time.Sleep(time.Second)
 		synctest.Wait()
-		c.cancel(nil)
+		c.cancel(errReleased)
 		if c.Err() != context.DeadlineExceeded || context.Cause(c) != context.DeadlineExceeded {
 			t.Errorf("%v", c.Err())
 		}
@@ -89,7 +90,7 @@ func TestBranchContextDeadline(t *testing.T) {
 func TestBranchContextWhileOthersLook(t *testing.T) {
 	for range 200 {
 		c := &branchContext{Context: t.Context()}
-		cause := errors.New("lost")
+		cause := &genai.Error{Kind: genai.Cancelled, Message: "lost"}
 		var wg sync.WaitGroup
 		wg.Go(func() { c.cancel(cause) })
 		for range 3 {
@@ -97,7 +98,7 @@ func TestBranchContextWhileOthersLook(t *testing.T) {
 				child, stop := context.WithCancel(c)
 				defer stop()
 				<-child.Done()
-				if context.Cause(c) != cause || c.Err() == nil {
+				if context.Cause(c) != error(cause) || c.Err() == nil {
 					t.Errorf("%v", context.Cause(c))
 				}
 			})

@@ -61,7 +61,7 @@ func ask[Req, Resp any](ctx context.Context, by string, req Req, handlers []gena
 	}()
 	c.run(len(handlers), func(i int) {
 		b := &c.branches[i]
-		if b.ctx.ended.Load() { // decided before this one had begun, so it need not be paid for
+		if b.ctx.cause.Load() != nil { // decided before this one had begun, so it need not be paid for
 			b.err = errSpared
 			return
 		}
@@ -106,7 +106,7 @@ func (c *contest[Resp]) count(b *branch[Resp], over func(c *contest[Resp]) bool)
 }
 
 // cancel ends the contexts of all branches.
-func (c *contest[Resp]) cancel(cause error) {
+func (c *contest[Resp]) cancel(cause *genai.Error) {
 	for i := range c.branches {
 		c.branches[i].ctx.cancel(cause)
 	}
@@ -127,9 +127,9 @@ func (c *contest[Resp]) take(i int) Resp {
 	b := &c.branches[i]
 	b.has = false
 	if genai.Arriving(b.resp) {
-		genai.Finally(b.resp, nil, func(error) { b.ctx.cancel(nil) })
+		genai.Finally(b.resp, nil, func(error) { b.ctx.cancel(errReleased) })
 	} else {
-		b.ctx.cancel(nil)
+		b.ctx.cancel(errReleased)
 	}
 	return b.resp
 }
@@ -139,7 +139,7 @@ func (c *contest[Resp]) end(taken func(i int) bool) {
 	c.discard()
 	for i := range c.branches {
 		if taken == nil || !taken(i) {
-			c.branches[i].ctx.cancel(nil)
+			c.branches[i].ctx.cancel(errReleased)
 		}
 	}
 }

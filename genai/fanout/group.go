@@ -11,7 +11,7 @@ import (
 // A group runs branches and waits for them.
 type group struct {
 	wg    sync.WaitGroup
-	abort func(error) // tells the branches that their answers are not needed; nil if nothing ends them early
+	abort func(*genai.Error) // tells the branches that their answers are not needed; nil if nothing ends them early
 
 	mu       sync.Mutex
 	panicked *branchPanic
