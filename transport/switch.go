@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/dovetail-go/dovetail/genai"
+	"github.com/dovetail-go/dovetail/internal/clock"
 )
 
 // A Switch is the network that an application is built on: it serves and calls like any other, and sends each call to
@@ -88,10 +89,10 @@ func (s *Switch) Call(ctx context.Context, spec *Spec, req any) (any, error) {
 		return nil, err
 	}
 	for {
-		began := time.Now()
+		began := clock.Now()
 		resp, err := at.client.Call(ctx, spec, req)
 		genai.Emit(ctx, genai.Event{
-			Name: "call", Op: spec.Name, Target: spec.Service(), To: at.by, Kind: genai.KindOf(err), Elapsed: time.Since(began),
+			Name: "call", Op: spec.Name, Target: spec.Service(), To: at.by, Kind: genai.KindOf(err), Elapsed: time.Duration(clock.Now() - began),
 		})
 		if err == nil {
 			return resp, nil
