@@ -146,6 +146,13 @@ func (s *Spec) next(resp any, c *codec) (m Message, err error) {
 	return m, broken(err)
 }
 
+// EncodePiece returns a piece as it travels; piece is a pointer to it, such as [genai.Watch] shows. [Spec.DecodeResponse] is
+// the way back.
+func (s *Spec) EncodePiece(piece any) (Message, error) {
+	m, err := s.response.encodePointer(piece)
+	return m, broken(err)
+}
+
 // Receive opens the stream whose pieces next returns, and io.EOF after the last. The rest is as with [genai.NewStream].
 func (s *Spec) Receive(ctx context.Context, next func() (Message, error), stop func()) (any, error) {
 	return s.stream.Fill(ctx, func(piece any) error {
