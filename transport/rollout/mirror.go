@@ -45,6 +45,8 @@ type Mirror struct {
 	ctx     context.Context // of all copies
 	cancel  context.CancelFunc
 	copies  sync.WaitGroup
+
+	panicked sync.Once
 }
 
 // An Answer is what came of a call.
@@ -148,7 +150,9 @@ func (c *copied) run(ctx context.Context, req any) {
 	defer c.mirror.leave()
 	defer func() {
 		if p := recover(); p != nil {
-			slog.Error("a mirror panicked", "op", c.spec.Name, "panic", p, "stack", string(debug.Stack()))
+			c.mirror.panicked.Do(func() { // the first says what the others would
+				slog.Error("a mirror panicked", "op", c.spec.Name, "panic", p, "stack", string(debug.Stack()))
+			})
 		}
 	}()
 	timeout := c.mirror.Timeout

@@ -42,17 +42,17 @@ func TestMirrorCompares(t *testing.T) {
 		return ""
 	}
 	for name, c := range map[string]struct {
-		old, shadow desk
+		old, shadow *desk
 		differ      func(string, rollout.Answer, rollout.Answer) string
 		want        string
 	}{
-		"alike":                  {old: desk{name: "a"}, shadow: desk{name: "a"}, differ: words},
-		"different":              {old: desk{name: "a"}, shadow: desk{name: "b"}, differ: words, want: "another name"},
-		"different, unjudged":    {old: desk{name: "a"}, shadow: desk{name: "b"}},
-		"the shadow fails":       {old: desk{name: "a"}, shadow: desk{do: fails}, want: "fails with server_error"},
-		"the client fails":       {old: desk{do: fails}, shadow: desk{}, want: "succeeds where the other fails with server_error"},
-		"both fail":              {old: desk{do: fails}, shadow: desk{do: fails}},
-		"both fail in their way": {old: desk{do: fails}, shadow: desk{do: func(context.Context, *question) (*answer, error) { panic("no") }}, want: "fails with internal where the other fails with server_error"},
+		"alike":                  {old: &desk{name: "a"}, shadow: &desk{name: "a"}, differ: words},
+		"different":              {old: &desk{name: "a"}, shadow: &desk{name: "b"}, differ: words, want: "another name"},
+		"different, unjudged":    {old: &desk{name: "a"}, shadow: &desk{name: "b"}},
+		"the shadow fails":       {old: &desk{name: "a"}, shadow: &desk{do: fails}, want: "fails with server_error"},
+		"the client fails":       {old: &desk{do: fails}, shadow: &desk{}, want: "succeeds where the other fails with server_error"},
+		"both fail":              {old: &desk{do: fails}, shadow: &desk{do: fails}},
+		"both fail in their way": {old: &desk{do: fails}, shadow: &desk{do: func(context.Context, *question) (*answer, error) { panic("no") }}, want: "fails with internal where the other fails with server_error"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
