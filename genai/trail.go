@@ -16,10 +16,13 @@ func WithTrail(ctx context.Context) context.Context { return &Trail{Context: ctx
 // concurrent use.
 type Trail struct {
 	context.Context
-	used atomic.Bool // set once somebody was asked, so that first attempts need no lock
-	mu   sync.Mutex
-	one  any // the first that was asked; most requests never need more
-	more []any
+	used   atomic.Bool // set once somebody was asked, so that first attempts need no lock
+	others atomic.Bool
+	mu     sync.Mutex
+	one    any // the first that was asked; most requests never need more
+	more   []any
+	ledger []Attempt
+	left   atomic.Int64 // how many further attempts there may be, plus one; 0: nobody has set a limit
 }
 
 type trailKey struct{}
@@ -62,4 +65,63 @@ func (t *Trail) Has(target any) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.one == target || slices.Contains(t.more, target)
+}
+
+// SetOthers is for routers, which report that there was somebody else to ask, and for those who repeat requests, who
+// take that back before each attempt.
+func (t *Trail) SetOthers(others bool) {
+	if t != nil && t.others.Load() != others {
+		t.others.Store(others)
+	}
+}
+
+// Others reports whether a router had somebody else to ask during the last attempt, so that a failure which only another
+// target can mend is worth another attempt.
+func (t *Trail) Others() bool { return t != nil && t.others.Load() }
+
+// Record adds an attempt that failed to what was tried. It is for those who repeat, hedge or fall back.
+func (t *Trail) Record(a Attempt) {
+	if t == nil {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.ledger = append(t.ledger, a)
+}
+
+// Attempts returns the attempts that failed on behalf of the request, in the order in which they ended.
+func (t *Trail) Attempts() []Attempt {
+	if t == nil {
+		return nil
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return slices.Clone(t.ledger)
+}
+
+// Limit sets how many further attempts there may be on behalf of the request, whoever makes them. Only the first call
+// counts: the outermost policy owns the request.
+func (t *Trail) Limit(further int) {
+	if t != nil && t.left.Load() == 0 {
+		t.left.CompareAndSwap(0, int64(max(further, 0))+1)
+	}
+}
+
+// Take takes one of the further attempts that there may be, and reports whether there was one. Where nobody has set a
+// limit, there always is.
+func (t *Trail) Take() bool {
+	if t == nil {
+		return true
+	}
+	for {
+		left := t.left.Load()
+		switch {
+		case left == 0:
+			return true
+		case left == 1:
+			return false
+		case t.left.CompareAndSwap(left, left-1):
+			return true
+		}
+	}
 }

@@ -38,6 +38,7 @@ func BenchmarkCall(b *testing.B) {
 		{"breaker", []genai.Policy{&resilience.Breaker{}}},
 		{"bulkhead", []genai.Policy{&resilience.Bulkhead{}}},
 		{"timeouts", []genai.Policy{&resilience.Timeouts{}}},
+		{"hedge, not needed", []genai.Policy{&resilience.Hedge{Delay: time.Minute}}},
 		{"deadline", []genai.Policy{&resilience.Deadline{}}},
 		{"retry+breaker+timeouts", []genai.Policy{&resilience.Stack{
 			Retry: &resilience.Retry{}, Breaker: &resilience.Breaker{}, Timeouts: &resilience.Timeouts{},

@@ -2,6 +2,7 @@ package resilience
 
 import (
 	"context"
+	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -32,8 +33,15 @@ type Breaker struct {
 	Window      time.Duration // how far back results count; 0 means 30 s
 	Consecutive int           // so many failures in a row open it too, so that rare callers notice; 0 means 5, negative never
 
+	// Slow is how long a call may take to return, which for a stream is its time to the first token. A share of SlowRatio of
+	// slow calls among Min opens it as failures do. Calls that have not returned yet are counted as soon as they
+	// are slow, so that a target which hangs is found out before anybody's time is up. 0 means that no call is slow.
+	Slow      time.Duration
+	SlowRatio float64 // 0 means 0.8
+
 	// OpenFor is how long it is open before it lets probes through; 0 means 5 s. The time doubles whenever a probe fails,
-	// up to OpenMax, and is no shorter than what a failed call was asked to wait (RetryAfter), also up to OpenMax.
+	// up to OpenMax, and is no shorter than what a failed call was asked to wait (RetryAfter), also up to OpenMax. Up to a
+	// tenth is added at random, so that many processes do not come back together.
 	OpenFor time.Duration
 	OpenMax time.Duration // 0 means 60 s
 
@@ -56,6 +64,8 @@ type Breaker struct {
 	epoch       atomic.Uint64 // counts the changes of state
 	consecutive atomic.Int64  // failures in a row while closed
 	recent      window.Window
+	slow        window.Window // of those that succeeded, the slow ones as failures
+	pace        pace
 	refused     atomic.Pointer[genai.Error] // the same for everybody, so that refusing costs nothing
 
 	mu      sync.Mutex // held while anything below is used, and while the state changes
@@ -85,6 +95,10 @@ type change struct{ from, to State }
 func (b *Breaker) start() {
 	b.once.Do(func() {
 		b.recent.Init(or(b.Window, 30*time.Second))
+		if b.Slow > 0 {
+			b.slow.Init(or(b.Window, 30*time.Second))
+			b.pace.init(b.Slow)
+		}
 		b.renew()
 		b.state.Store(&closed)
 	})
@@ -117,6 +131,13 @@ func (b *Breaker) Wrap(next genai.AnyHandler) genai.AnyHandler {
 			return b.probe(ctx, req, next)
 		}
 		epoch := b.epoch.Load()
+		if b.Slow > 0 {
+			began := clock.Now()
+			if b.pace.begin(began) {
+				b.look(ctx, epoch, began)
+			}
+			defer b.returned(ctx, epoch, began)
+		}
 		returned := false
 		defer func() {
 			if !returned { // a panic, or the end of the goroutine
@@ -136,6 +157,38 @@ func (b *Breaker) Wrap(next genai.AnyHandler) genai.AnyHandler {
 		}
 		return resp, nil
 	}
+}
+
+// returned books how long a call took to return.
+func (b *Breaker) returned(ctx context.Context, epoch uint64, began int64) {
+	now := clock.Now()
+	if b.pace.end(began, now) && b.epoch.Load() == epoch {
+		b.slow.Failed(now)
+		b.look(ctx, epoch, now)
+	}
+}
+
+// look opens the breaker if too many calls are slow.
+func (b *Breaker) look(ctx context.Context, epoch uint64, now int64) {
+	ok, failed := b.recent.Sum(now)
+	late := b.pace.late(now)
+	slow, all := b.slow.Failures(now)+late, ok+failed+late
+	if all >= or(b.Min, 20) && float64(slow) >= or(b.SlowRatio, 0.8)*float64(all) {
+		b.trip(ctx, epoch, 0)
+	}
+}
+
+// trip opens the breaker, unless its state has changed since epoch.
+func (b *Breaker) trip(ctx context.Context, epoch uint64, hint time.Duration) {
+	b.locked(ctx, func() {
+		if b.epoch.Load() != epoch {
+			return
+		}
+		b.hint = hint
+		if done, refused := b.machine.Allow(); refused == nil {
+			done(errGone)
+		}
+	})
 }
 
 // The verdicts that the state machine is told, besides nil.
@@ -181,15 +234,7 @@ func (b *Breaker) failed(ctx context.Context, epoch uint64, err error) {
 	if !b.enough(row, now) {
 		return
 	}
-	b.locked(ctx, func() {
-		if b.epoch.Load() != epoch {
-			return
-		}
-		b.hint = hintOf(err)
-		if done, refused := b.machine.Allow(); refused == nil {
-			done(errGone)
-		}
-	})
+	b.trip(ctx, epoch, hintOf(err))
 }
 
 // enough reports whether it is time to open.
@@ -261,8 +306,9 @@ func (b *Breaker) open() {
 	longest := or(b.OpenMax, time.Minute)
 	b.wait = min(max(b.wait*2, or(b.OpenFor, 5*time.Second), b.hint), longest)
 	b.hint = 0
+	wait := b.wait + rand.N(b.wait/10+1)
 	refused := &genai.Error{
-		Kind: genai.BreakerOpen, Target: b.Name, RetryAfter: b.wait, Started: genai.StartedNo,
+		Kind: genai.BreakerOpen, Target: b.Name, RetryAfter: wait, Started: genai.StartedNo,
 		Message: "it failed too often of late, so it is not asked for a while",
 	}
 	if b.tripped {
@@ -274,7 +320,7 @@ func (b *Breaker) open() {
 		return
 	}
 	epoch := b.epoch.Load()
-	b.timer = time.AfterFunc(b.wait, func() {
+	b.timer = time.AfterFunc(wait, func() {
 		b.locked(context.Background(), func() {
 			if b.epoch.Load() == epoch {
 				b.become(&halfOpen)
@@ -286,6 +332,7 @@ func (b *Breaker) open() {
 func (b *Breaker) close() {
 	b.wait = 0
 	b.recent.Clear()
+	b.slow.Clear()
 	b.become(&closed)
 }
 

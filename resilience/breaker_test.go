@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -16,12 +17,15 @@ import (
 
 // A target does what it is told.
 type target struct {
+	mu    sync.Mutex // for calls
 	calls int
 	err   error
 }
 
 func (t *target) handle(context.Context, any) (any, error) {
+	t.mu.Lock()
 	t.calls++
+	t.mu.Unlock()
 	if t.err != nil {
 		return nil, t.err
 	}
@@ -57,7 +61,7 @@ func TestBreakerOpensAndCloses(t *testing.T) {
 		}
 		err := call()
 		e, ok := err.(*genai.Error)
-		if !ok || e.Kind != genai.BreakerOpen || e.Started != genai.StartedNo || e.RetryAfter != 5*time.Second || e.Target != "model" {
+		if !ok || e.Kind != genai.BreakerOpen || e.Started != genai.StartedNo || e.RetryAfter < 5*time.Second || e.RetryAfter > 5500*time.Millisecond || e.Target != "model" {
 			t.Errorf("a refused call got %+v", err)
 		}
 		if target.calls != 5 {
@@ -68,7 +72,7 @@ func TestBreakerOpensAndCloses(t *testing.T) {
 		if b.State() != resilience.Open {
 			t.Error("it is too early for probes")
 		}
-		time.Sleep(2 * time.Nanosecond)
+		time.Sleep(501 * time.Millisecond)
 		synctest.Wait()
 		if b.State() != resilience.HalfOpen || !b.Ready() {
 			t.Fatalf("after its time it is %s", b.State())
@@ -76,12 +80,12 @@ func TestBreakerOpensAndCloses(t *testing.T) {
 		if err := call(); !errors.Is(err, genai.ServerError) || b.State() != resilience.Open {
 			t.Fatalf("a failed probe got %v and left it %s", err, b.State())
 		}
-		time.Sleep(5*time.Second + 1)
+		time.Sleep(5501 * time.Millisecond)
 		synctest.Wait()
 		if b.State() != resilience.Open {
 			t.Error("the second time is no longer than the first")
 		}
-		time.Sleep(5 * time.Second)
+		time.Sleep(5501 * time.Millisecond)
 		synctest.Wait()
 		target.err = nil
 		times(2, func() {
@@ -236,7 +240,7 @@ func TestBreakerProbes(t *testing.T) {
 			return c
 		}
 		half := func() {
-			time.Sleep(5*time.Second + 1)
+			time.Sleep(5501 * time.Millisecond)
 			synctest.Wait()
 			if b.State() != resilience.HalfOpen {
 				t.Fatalf("it is %s", b.State())
@@ -305,7 +309,7 @@ func TestBreakerSurvives(t *testing.T) {
 				if b.State() != resilience.Open {
 					t.Fatalf("it is %s", b.State())
 				}
-				time.Sleep(time.Second + 1)
+				time.Sleep(1101 * time.Millisecond)
 				synctest.Wait()
 				call()
 				if b.State() != resilience.Open {
@@ -329,7 +333,7 @@ func TestBreakerHeedsHints(t *testing.T) {
 		if b.State() != resilience.Open {
 			t.Error("it asks again before it was told to")
 		}
-		time.Sleep(2 * time.Second)
+		time.Sleep(3 * time.Second)
 		synctest.Wait()
 		if b.State() != resilience.HalfOpen {
 			t.Errorf("it is %s", b.State())
@@ -381,4 +385,67 @@ func TestBreakerTogether(t *testing.T) {
 	if b.State() != resilience.Closed {
 		t.Error(b.State())
 	}
+}
+
+// A target that hangs is found out by the calls that have not returned, before the time of any of them is up.
+func TestBreakerSlow(t *testing.T) {
+	for name, c := range map[string]struct {
+		takes  func(n int) time.Duration
+		every  time.Duration
+		calls  int
+		want   resilience.State
+		before time.Duration // after the first call
+	}{
+		"fast calls":          {takes: func(int) time.Duration { return 900 * time.Millisecond }, every: 100 * time.Millisecond, calls: 100, want: resilience.Closed, before: time.Hour},
+		"slow calls":          {takes: func(int) time.Duration { return 1100 * time.Millisecond }, every: 100 * time.Millisecond, calls: 100, want: resilience.Open, before: 4 * time.Second},
+		"half of them":        {takes: func(n int) time.Duration { return time.Duration(n%2) * 1100 * time.Millisecond }, every: 100 * time.Millisecond, calls: 100, want: resilience.Closed, before: time.Hour},
+		"calls that hang":     {takes: func(int) time.Duration { return time.Hour }, every: 100 * time.Millisecond, calls: 100, want: resilience.Open, before: 4 * time.Second},
+		"too few to judge":    {takes: func(int) time.Duration { return time.Hour }, every: 100 * time.Millisecond, calls: 19, want: resilience.Closed, before: time.Hour},
+		"a target that slows": {takes: func(n int) time.Duration { return time.Duration(max(n-100, 0)) * time.Minute }, every: 100 * time.Millisecond, calls: 600, want: resilience.Open, before: 45 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				began := time.Now()
+				var opened atomic.Int64
+				b := &resilience.Breaker{Slow: time.Second, OnChange: func(_, to resilience.State) {
+					if to == resilience.Open {
+						opened.CompareAndSwap(0, int64(time.Since(began)))
+					}
+				}}
+				defer b.Reset()
+				ctx, cancel := context.WithCancel(t.Context())
+				h := b.Wrap(func(ctx context.Context, req any) (any, error) {
+					sleep(ctx, c.takes(req.(int)))
+					return "fine", nil
+				})
+				for n := range c.calls {
+					go func() { _, _ = h(ctx, n) }()
+					time.Sleep(c.every)
+					if b.State() == resilience.Open {
+						break
+					}
+				}
+				if got := b.State(); got != c.want || opened.Load() > int64(c.before) {
+					t.Errorf("it is %s since %v", got, time.Duration(opened.Load()))
+				}
+				cancel()
+			})
+		})
+	}
+}
+
+// A probe that is slow has not shown that the target is well.
+func TestBreakerSlowProbe(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &resilience.Breaker{Slow: time.Second, Consecutive: 1}
+		defer b.Reset()
+		takes, err := time.Duration(0), fail(genai.ServerError)
+		h := b.Wrap(func(context.Context, any) (any, error) { time.Sleep(takes); return "fine", err })
+		_, _ = h(t.Context(), nil)
+		time.Sleep(6 * time.Second)
+		takes, err = 2*time.Second, nil
+		if _, err := h(t.Context(), nil); err != nil || b.State() != resilience.Open {
+			t.Errorf("got %v, and it is %s", err, b.State())
+		}
+	})
 }

@@ -12,13 +12,19 @@
 //
 // # The order
 //
-// The order of a [Stack] belongs to its type. From the outside in:
+// The order of a [Stack] belongs to its type, and [Check] knows the mistakes of a list that is made by hand. From the outside in:
 //
-//	Deadline   bounds everything below, the waits between attempts included
-//	Retry      makes each attempt pass the rest anew
-//	Bulkhead   refuses before anything is counted, so that a full house is not taken for a failing target
-//	Breaker    judges what the target itself did
-//	Timeouts   bound one attempt, inside the breaker, which must see what they find
+//	Shed        drops what has no chance, before it costs anything
+//	  Deadline    bounds everything below, the waits between attempts included
+//	    Retry       makes each attempt pass the rest anew
+//	      Hedge       asks a second time when an attempt is late, which is none of Retry's business
+//	        (route)     each attempt, and each second request, chooses a target; the rest is one for each of them
+//	          RateLimit   every attempt counts against what the provider allows
+//	          TokenLimit  the same in tokens
+//	            Bulkhead    refuses before anything is judged, so that a full house is not taken for a failing target;
+//	            Adaptive    the same, of a size that it finds
+//	              Breaker     judges what the target itself did
+//	                Timeouts    bound one attempt, inside the breaker, which must see what they find
 //
 // With several targets the router stands between Retry and the rest: retries outside, so that each attempt chooses again,
 // and a Bulkhead, a Breaker and Timeouts for each target.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/dovetail-go/dovetail/genai"
 	"github.com/dovetail-go/dovetail/genai/genaitest"
+	"github.com/dovetail-go/dovetail/genai/route"
 	"github.com/dovetail-go/dovetail/resilience"
 )
 
@@ -133,4 +134,79 @@ func ExampleDeadline() {
 	_, err := chat(context.Background(), ask())
 	fmt.Println(errors.Is(err, genai.Timeout), genai.AsError(err).Field)
 	// Output: true Deadline.Total
+}
+
+// What is late is asked of somebody else, and the first answer counts.
+func ExampleHedge() {
+	slow := genaitest.Script(genaitest.Hang())
+	fast := genaitest.Script(genaitest.Reply("In your mailbox."))
+	models := route.Among(&route.RoundRobin{}, route.To("slow", slow.Chat), route.To("fast", fast.Chat))
+	chat := genai.With(models.Handle, &resilience.Hedge{Delay: 10 * time.Millisecond})
+
+	answer, err := genai.Whole(chat)(context.Background(), ask())
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(answer.Text())
+	// Output: In your mailbox.
+}
+
+// What has no room fails at once, and the error says when there is some.
+func ExampleRateLimit() {
+	model := genaitest.Script(genaitest.Reply("In your mailbox."), genaitest.Reply("On its way."))
+	chat := genai.With(genai.Whole(model.Chat), &resilience.RateLimit{Rate: 0.5, Burst: 1})
+
+	_, err := chat(context.Background(), ask())
+	fmt.Println(err)
+	_, err = chat(context.Background(), ask())
+	fmt.Println(errors.Is(err, genai.LimitReached), genai.AsError(err).RetryAfter.Round(time.Second))
+	// Output:
+	// <nil>
+	// true 2s
+}
+
+// What a request may use is reserved, and what it has used is settled when its response is over.
+func ExampleTokenLimit() {
+	limit := &resilience.TokenLimit{PerMinute: 10_000}
+	model := genaitest.Script(genaitest.Reply("In your mailbox.").Usage(12, 5))
+	chat := genai.With(model.Chat, limit)
+
+	answer, _ := chat(context.Background(), ask()) // does not bound its answer: a thousand tokens are reserved
+	fmt.Println(limit.Left() < 9_000)
+	_, _ = genai.FoldChat(answer.All())
+	fmt.Println(limit.Left() > 9_900)
+	// Output:
+	// true
+	// true
+}
+
+// The number of calls at once follows what the target stands.
+func ExampleAdaptive() {
+	limit := &resilience.Adaptive{Start: 10}
+	model := genaitest.Script(genaitest.Fail(genai.Overloaded))
+	chat := genai.With(model.Chat, limit)
+
+	_, _ = chat(context.Background(), ask())
+	fmt.Println(limit.Limit())
+	// Output: 9
+}
+
+// A request that would come too late is not made.
+func ExampleShed() {
+	model := genaitest.Script()
+	chat := genai.With(model.Chat, &resilience.Shed{Least: time.Second})
+
+	ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
+	defer cancel()
+	_, err := chat(ctx, ask())
+	fmt.Println(errors.Is(err, context.DeadlineExceeded), len(model.Calls()))
+	// Output: true 0
+}
+
+// A list of one's own may be in a wrong order.
+func ExampleCheck() {
+	fmt.Println(resilience.Check(&resilience.Breaker{}, &resilience.Retry{}))
+	// Output:
+	// invalid_request (policies[0]): Breaker around Retry: the breaker would see one result of several attempts, and an outage would have to last longer to be noticed
 }

@@ -20,13 +20,24 @@ func TestPolicies(t *testing.T) {
 		"Timeouts, all": func() genai.Policy {
 			return &resilience.Timeouts{Attempt: time.Hour, FirstToken: time.Minute, Idle: time.Minute}
 		},
+		"Hedge":          func() genai.Policy { return &resilience.Hedge{} },
+		"Hedge, at once": func() genai.Policy { return &resilience.Hedge{Delay: 1} },
+		"RateLimit":      func() genai.Policy { return &resilience.RateLimit{Rate: 1e6, Burst: 1e6} },
+		"TokenLimit":     func() genai.Policy { return &resilience.TokenLimit{PerMinute: 1e9} },
+		"Adaptive":       func() genai.Policy { return &resilience.Adaptive{} },
+		"Shed":           func() genai.Policy { return &resilience.Shed{} },
 		"Stack": func() genai.Policy {
 			return &resilience.Stack{
-				Deadline: &resilience.Deadline{},
-				Retry:    &resilience.Retry{},
-				Bulkhead: &resilience.Bulkhead{},
-				Breaker:  &resilience.Breaker{},
-				Timeouts: &resilience.Timeouts{},
+				Shed:       &resilience.Shed{},
+				Deadline:   &resilience.Deadline{},
+				Retry:      &resilience.Retry{},
+				Hedge:      &resilience.Hedge{Delay: time.Second},
+				RateLimit:  &resilience.RateLimit{Rate: 1e6, Burst: 1e6},
+				TokenLimit: &resilience.TokenLimit{PerMinute: 1e9},
+				Adaptive:   &resilience.Adaptive{},
+				Bulkhead:   &resilience.Bulkhead{},
+				Breaker:    &resilience.Breaker{},
+				Timeouts:   &resilience.Timeouts{},
 			}
 		},
 	} {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/dovetail-go/dovetail/genai"
+	"github.com/dovetail-go/dovetail/internal/clock"
 )
 
 // A lease is the place of a probe. It is given back exactly once: when the response is over, or when it took too long.
@@ -45,8 +46,12 @@ func (b *Breaker) probe(ctx context.Context, req any, next genai.AnyHandler) (an
 			end(errGone)
 		}
 	}()
+	began := clock.Now()
 	resp, err := next(ctx, req)
 	returned = true
+	if b.Slow > 0 && clock.Now()-began > int64(b.Slow) {
+		l.settle(errGone, 0)
+	}
 	if err != nil {
 		end(err)
 		return nil, err

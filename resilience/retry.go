@@ -23,8 +23,14 @@ import (
 // StartedNo, no RetryAfter) comes at once. Retry does not begin a wait that would end after the deadline of the context:
 // it then returns the error it has.
 //
+// Over a router every attempt goes to a target that was not asked before, while there is one. Then a failure that only
+// another target can mend ([genai.Kind.Failover], such as a limit on time or a wrong key) is worth an attempt too, which comes
+// at once, and the wait that the failed target asked for is nobody else's.
+//
 // One place should repeat. Retry does nothing for a call that somebody further out is already repeating, be it in another
-// process (see [genai.AttemptOf]), and it counts the attempts of a Retry further in as its own.
+// process (see [genai.AttemptOf]), and it counts the attempts of a Retry further in as its own. The outermost Retry sets
+// the limit for everybody who makes further attempts at the request in this process (see [genai.Trail]): a Retry or
+// a Hedge inside it takes from the same number.
 //
 // The error of a call that Retry dealt with is a copy of the last failure, of the same Kind, with all that was tried in
 // Attempts; errors.Is and errors.As find the original and, where there is one, the reason for not going on:
@@ -47,8 +53,11 @@ type Retry struct {
 	own Budget
 }
 
-// errBudget says why there was no further attempt.
-var errBudget error = &genai.Error{Kind: genai.BudgetExhausted, Message: "the budget for retries is spent"}
+// These say why there was no further attempt.
+var (
+	errBudget error = &genai.Error{Kind: genai.BudgetExhausted, Message: "the budget for retries is spent"}
+	errLimit  error = &genai.Error{Kind: genai.BudgetExhausted, Message: "the request has had as many attempts as it may"}
+)
 
 // Wrap returns next with retries around it.
 func (r *Retry) Wrap(next genai.AnyHandler) genai.AnyHandler {
@@ -59,18 +68,25 @@ func (r *Retry) Wrap(next genai.AnyHandler) genai.AnyHandler {
 	budget.start()
 	attempts := or(r.Attempts, 3)
 	return func(ctx context.Context, req any) (any, error) {
-		if !budget.full() && genai.AttemptOf(ctx) == 1 {
+		if attempts == 1 || genai.AttemptOf(ctx) > 1 {
+			return next(ctx, req)
+		}
+		if !budget.full() {
 			budget.Deposit()
 		}
+		trail := genai.TrailOf(ctx)
+		told := trail // whoever made it wants to know
+		if trail == nil {
+			ctx = genai.WithTrail(ctx)
+			trail = genai.TrailOf(ctx)
+		}
+		trail.Limit(attempts - 1)
 		began := clock.Now()
 		resp, err := next(ctx, req)
 		if err == nil {
 			return resp, nil
 		}
-		if attempts == 1 || !r.retryable(err) || genai.AttemptOf(ctx) > 1 {
-			return nil, err
-		}
-		c := &retryCall{retry: r, budget: budget, attempts: attempts}
+		c := &retryCall{retry: r, budget: budget, attempts: attempts, trail: trail, told: told}
 		return c.run(ctx, req, next, err, time.Duration(clock.Now()-began))
 	}
 }
@@ -86,8 +102,10 @@ func (r *Retry) retryable(err error) bool {
 type retryCall struct {
 	retry    *Retry
 	budget   *Budget
-	attempts int // the ceiling
+	attempts int // the most there may be
 	made     int // how many there were
+	trail    *genai.Trail
+	told     *genai.Trail // the same, unless it is our own, which nobody reads; then nil
 	ledger   []genai.Attempt
 	schedule backoff.ExponentialBackOff
 }
@@ -97,25 +115,39 @@ func (c *retryCall) run(ctx context.Context, req any, next genai.AnyHandler, err
 	delay := time.Duration(0)
 	for {
 		c.record(err, delay, elapsed)
-		if c.made >= c.attempts {
+		elsewhere := c.trail.Others()
+		if !c.retry.retryable(err) && !(elsewhere && c.retry.Retryable == nil && genai.KindOf(err).Failover()) {
+			if c.made == 1 {
+				return nil, err
+			}
 			return nil, c.fail(err, nil, "")
 		}
-		if !c.retry.retryable(err) {
+		if c.made >= c.attempts {
 			return nil, c.fail(err, nil, "")
 		}
 		if cause := genai.ContextError(ctx); cause != nil {
 			return nil, c.fail(err, cause, "")
 		}
 		hint := hintOf(err)
+		if elsewhere {
+			hint = 0
+		}
 		if hint > or(c.retry.HintCap, time.Minute) {
 			return nil, c.fail(err, nil, "the wait asked for is too long")
 		}
-		delay = c.delay(err, hint)
+		delay = 0
+		if !elsewhere || c.retry.retryable(err) {
+			delay = c.delay(err, hint)
+		}
 		if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= delay {
 			return nil, c.fail(err, nil, "no time left for another attempt")
 		}
 		if !c.budget.Withdraw() {
 			return nil, c.fail(err, errBudget, "")
+		}
+		if !c.trail.Take() {
+			c.budget.Refund()
+			return nil, c.fail(err, errLimit, "")
 		}
 		if !sleep(ctx, delay) {
 			c.budget.Refund()
@@ -124,6 +156,7 @@ func (c *retryCall) run(ctx context.Context, req any, next genai.AnyHandler, err
 		genai.Emit(ctx, genai.Event{
 			Name: "retry", Target: targetOf(err), Kind: genai.KindOf(err), Attempt: c.made + 1, Delay: delay, Elapsed: elapsed,
 		})
+		c.trail.SetOthers(false)
 		began := clock.Now()
 		resp, failure := next(genai.WithAttempt(ctx, c.made+1), req)
 		if failure == nil {
@@ -141,15 +174,19 @@ func (c *retryCall) record(err error, delay, elapsed time.Duration) {
 	}
 	e, ok := errors.AsType[*genai.Error](err)
 	c.made++
-	if !ok {
-		c.ledger = append(c.ledger, genai.Attempt{By: by, Kind: genai.KindOf(err), Delay: delay, Elapsed: elapsed})
+	if !ok || len(e.Attempts) == 0 {
+		a := genai.Attempt{By: by, Kind: genai.KindOf(err), Delay: delay, Elapsed: elapsed}
+		if ok {
+			a.Target, a.RetryAfter = e.Target, e.RetryAfter
+		}
+		c.ledger = append(c.ledger, a)
+		c.told.Record(a)
 		return
 	}
-	if len(e.Attempts) == 0 {
-		c.ledger = append(c.ledger, genai.Attempt{
-			Target: e.Target, By: by, Kind: e.Kind, Delay: delay, RetryAfter: e.RetryAfter, Elapsed: elapsed,
-		})
-		return
+	if e.Remote { // and nobody here has recorded them
+		for _, a := range e.Attempts {
+			c.told.Record(a)
+		}
 	}
 	first := len(c.ledger)
 	c.ledger = append(c.ledger, e.Attempts...)
@@ -190,6 +227,7 @@ func (c *retryCall) delay(err error, hint time.Duration) time.Duration {
 func (c *retryCall) fail(err, reason error, note string) error {
 	e := *genai.AsError(err)
 	e.Attempts = c.ledger
+	e.Remote = e.Remote && c.made == 1
 	e.Err = err
 	if e.Message == "" && err != nil {
 		if plain, ok := err.(*genai.Error); !ok || plain.Err != nil {

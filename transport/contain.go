@@ -4,12 +4,13 @@ import (
 	"context"
 	"crypto/rand"
 	"log/slog"
+	"reflect"
 	"runtime/debug"
 
 	"github.com/dovetail-go/dovetail/genai"
 )
 
-// contain makes a panic of h the error of the one call.
+// contain makes a panic of h the error of the one call, and so the nil that it returned instead of a response.
 func contain(spec *Spec, h genai.AnyHandler) genai.AnyHandler {
 	return func(ctx context.Context, req any) (resp any, err error) {
 		defer func() {
@@ -21,11 +22,17 @@ func contain(spec *Spec, h genai.AnyHandler) genai.AnyHandler {
 		if err != nil {
 			return nil, err
 		}
-		if resp == nil {
-			return nil, genai.Errorf(genai.Internal, "the handler returned neither a response nor an error")
+		if missing(resp) {
+			return nil, &genai.Error{Kind: genai.Internal, Started: genai.StartedYes, Message: "the handler returned neither a response nor an error"}
 		}
 		return resp, nil
 	}
+}
+
+// missing reports whether resp is nil, or a pointer that is.
+func missing(resp any) bool {
+	v := reflect.ValueOf(resp)
+	return !v.IsValid() || v.Kind() == reflect.Pointer && v.IsNil()
 }
 
 // panicked logs a panic with its stack, and returns what the caller is told: an id to look for in that log.

@@ -11,6 +11,7 @@ import (
 type Envelope struct {
 	Metadata map[string]string // not to be changed
 	Attempt  int               // see [genai.AttemptOf]
+	Priority genai.Priority    // see [genai.PriorityOf]
 
 	// Reply is what comes back. For a client it is where the caller wants it, or nil; a server sets a new one, which
 	// the handler fills.
@@ -19,7 +20,7 @@ type Envelope struct {
 
 // EnvelopeOf returns what a call under ctx carries.
 func EnvelopeOf(ctx context.Context) Envelope {
-	e := Envelope{Attempt: genai.AttemptOf(ctx), Reply: replyTo(ctx)}
+	e := Envelope{Attempt: genai.AttemptOf(ctx), Priority: genai.PriorityOf(ctx), Reply: replyTo(ctx)}
 	if m := metadataOf(ctx); m != nil {
 		e.Metadata = m.pairs
 	}
@@ -31,6 +32,9 @@ func EnvelopeOf(ctx context.Context) Envelope {
 func (e Envelope) Open(ctx context.Context) (context.Context, error) {
 	if e.Attempt > 1 {
 		ctx = genai.WithAttempt(ctx, e.Attempt)
+	}
+	if e.Priority != genai.Critical {
+		ctx = genai.WithPriority(ctx, e.Priority)
 	}
 	if e.Reply != nil {
 		ctx = context.WithValue(ctx, ownReplyKey{}, e.Reply)

@@ -6,29 +6,20 @@ import (
 
 	"github.com/dovetail-go/dovetail/genai"
 	"github.com/dovetail-go/dovetail/genai/genaitest"
+	"github.com/dovetail-go/dovetail/genai/route"
 )
 
 // The provider dies after the third token, and the fallback answers.
 func Example() {
-	cloud := genaitest.Script(genaitest.Pieces("It ", "is ", "now ").Then(genai.Unavailable))
+	cloud := genaitest.Script(genaitest.Pieces("It ", "is ", "now ").Then(genai.Truncated))
 	edge := genaitest.Script(genaitest.Reply("Twelve."))
-
-	answer := func(ctx context.Context, req *genai.ChatRequest) (*genai.ChatResponse, error) {
-		if resp, err := genai.Whole(cloud.Chat)(ctx, req); err == nil {
-			return resp, nil
-		}
-		return edge.Complete(ctx, req)
-	}
+	answer := route.Fallback(genai.Whole(cloud.Chat), edge.Complete) // what is to be tested
 
 	resp, err := answer(context.Background(), &genai.ChatRequest{Messages: []genai.Message{genai.User("What time is it?")}})
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	fmt.Println(resp.Text())
+	fmt.Println(resp.Text(), err)
 	fmt.Println("the cloud made", cloud.Calls()[0].Pieces, "pieces")
 	// Output:
-	// Twelve.
+	// Twelve. <nil>
 	// the cloud made 3 pieces
 }
 
@@ -122,4 +113,41 @@ func ExampleStep_ThenHang() {
 	// Well, let me ...
 	// cancelled
 	// 2 true
+}
+
+// A model that answers by itself exercises every tool without a script.
+func ExampleModel_auto() {
+	model := &genaitest.Model{Auto: true}
+	req := &genai.ChatRequest{
+		Messages: []genai.Message{genai.User("What time is it?")},
+		Tools:    []genai.Tool{{Name: "clock", Parameters: []byte(`{"type":"object","properties":{"zone":{"enum":["UTC","CET"]}}}`)}},
+	}
+	resp, _ := model.Complete(context.Background(), req)
+	call := resp.Message.ToolCalls()[0]
+	fmt.Println(call.Name, call.Arguments)
+
+	result := genai.Part{ToolResult: &genai.ToolResult{CallID: call.ID, Parts: []genai.Part{{Text: "noon"}}}}
+	req.Messages = append(req.Messages, resp.Message, genai.Message{Role: genai.RoleTool, Parts: []genai.Part{result}})
+	resp, _ = model.Complete(context.Background(), req)
+	fmt.Println(resp.Text())
+	// Output:
+	// clock {"zone":"UTC"}
+	// clock: noon
+}
+
+// Steps may wait for the request that they are for.
+func ExampleStep_Asked() {
+	model := genaitest.Script(
+		genaitest.Reply("Sunny.").Asked("weather").Always(),
+		genaitest.Reply("First."),
+		genaitest.Reply("Second."),
+	)
+	for _, question := range []string{"Who won?", "How is the weather?", "And who came next?"} {
+		resp, _ := model.Complete(context.Background(), &genai.ChatRequest{Messages: []genai.Message{genai.User(question)}})
+		fmt.Println(resp.Text())
+	}
+	// Output:
+	// First.
+	// Sunny.
+	// Second.
 }

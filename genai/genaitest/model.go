@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -17,6 +18,11 @@ import (
 // they arrive.
 type Model struct {
 	Name string // the model that answers say they come from, and the Target of errors; "" means "scripted"
+
+	// Auto lets the model answer by itself the calls for which the script has no step. It calls every tool once for each
+	// message of the user, with arguments that the tool's schema allows, and then says what the tools said, or what it was
+	// asked; where a format is asked for, it makes a value that the schema allows. The same request has the same answer.
+	Auto bool
 
 	mu    sync.Mutex
 	steps []Step
@@ -39,12 +45,15 @@ type Call struct {
 	Abandoned bool
 }
 
-// Script returns a model that takes one step for each call. A call that finds no step left fails with
-// [genai.Internal].
+// Script returns a model that takes one step for each call: the first that is left and whose [Step.When] allows the
+// request. A call that finds none fails with [genai.Internal].
 func Script(steps ...Step) *Model {
 	m := &Model{steps: append([]Step(nil), steps...)}
 	for i, s := range steps {
 		if s.times == always {
+			if s.match != nil {
+				continue
+			}
 			m.steps = m.steps[:i+1]
 			break
 		}
@@ -97,7 +106,7 @@ func (m *Model) Verify(t testing.TB) {
 			t.Errorf("genaitest: %s: the response to call %d was neither read to its end nor closed", m.name(), i+1)
 		}
 		if errors.Is(c.Err, errExhausted) {
-			t.Errorf("genaitest: %s: call %d came after the end of the script", m.name(), i+1)
+			t.Errorf("genaitest: %s: %s", m.name(), genai.AsError(c.Err).Message)
 		}
 	}
 }
@@ -123,21 +132,27 @@ func (m *Model) begin(ctx context.Context, req *genai.ChatRequest, streamed bool
 	if err := genai.ContextError(ctx); err != nil {
 		return c, n, Fail(err) // nobody waits for an answer: the step is left to the next call
 	}
-	if len(m.steps) == 0 {
-		return c, n, Fail(&genai.Error{
-			Kind: genai.Internal, Target: m.name(), Reason: errExhausted.Reason,
-			Message: fmt.Sprintf("call %d came after the end of the script, which is for %d", n, m.total),
-		})
+	for i, s := range m.steps {
+		if s.match != nil && !s.match(c.Request) {
+			continue
+		}
+		switch {
+		case s.times == always:
+		case s.times > 1:
+			m.steps[i].times--
+		default:
+			m.steps = slices.Delete(m.steps, i, i+1)
+		}
+		return c, n, s
 	}
-	s := m.steps[0]
-	switch {
-	case s.times == always:
-	case s.times > 1:
-		m.steps[0].times--
-	default:
-		m.steps = m.steps[1:]
+	if m.Auto {
+		return c, n, auto(c.Request)
 	}
-	return c, n, s
+	message := fmt.Sprintf("call %d came after the end of the script, which is for %d", n, m.total)
+	if len(m.steps) > 0 {
+		message = fmt.Sprintf("call %d fits none of the %d steps that are left", n, len(m.steps))
+	}
+	return c, n, Fail(&genai.Error{Kind: genai.Internal, Target: m.name(), Reason: errExhausted.Reason, Message: message})
 }
 
 func (m *Model) run(ctx context.Context, req *genai.ChatRequest, streamed bool) (*genai.Stream[genai.ChatEvent], error) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/dovetail-go/dovetail/genai"
@@ -14,8 +15,9 @@ import (
 type Step struct {
 	events []genai.ChatEvent
 	answer func(context.Context, *genai.ChatRequest) Step
-	err    error // ends the answer after the events
-	failed bool  // err ends the answer, even if it is nil
+	match  func(*genai.ChatRequest) bool // nil: any request will do
+	err    error                         // ends the answer after the events
+	failed bool                          // err ends the answer, even if it is nil
 	hang   bool
 	first  time.Duration
 	gap    time.Duration
@@ -66,7 +68,7 @@ func Fail(err error) Step { return Step{}.Then(err) }
 // Hang says nothing until the context of the call ends, or the stream is closed.
 func Hang() Step { return Step{}.ThenHang() }
 
-// Do decides when it is called: what answer returns is done. It may block, must be safe for concurrent use if the
+// Do is a model that is a function: it decides when it is called, and what answer returns is done. It may block, must be safe for concurrent use if the
 // model is called so, and must not change the request.
 func Do(answer func(ctx context.Context, req *genai.ChatRequest) Step) Step {
 	return Step{answer: answer}
@@ -125,6 +127,19 @@ func (s Step) Times(n int) Step {
 func (s Step) Always() Step {
 	s.times = always
 	return s
+}
+
+// When keeps the step for a request that match allows; calls with other requests pass it over. A script thereby stays in
+// order where order matters, and answers by what is asked where it does not. match must neither change the request nor
+// call the model.
+func (s Step) When(match func(req *genai.ChatRequest) bool) Step {
+	s.match = match
+	return s
+}
+
+// Asked keeps the step for a request whose last message of the user has text in it. It is a [Step.When].
+func (s Step) Asked(text string) Step {
+	return s.When(func(req *genai.ChatRequest) bool { return strings.Contains(req.Text(), text) })
 }
 
 // script returns the events of the answer, with what surrounds the pieces.

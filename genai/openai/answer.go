@@ -5,18 +5,19 @@ import (
 	"strconv"
 
 	"github.com/dovetail-go/dovetail/genai"
+	"github.com/dovetail-go/dovetail/internal/exchange"
+	"github.com/dovetail-go/dovetail/internal/jsonscan"
 )
 
 // An answer decodes the documents of one answer: the chunks of a stream, or the one document of a whole answer, which
-// differs only in calling the delta a message. It turns them into events, which wait in its queue.
+// differs only in calling the delta a message. It turns them into events, which wait in the reply.
 //
 // Only the first choice counts. Documents of other shapes than expected are tolerated as long as they are JSON objects,
 // since every server adds fields of its own; what is not there is simply not said.
 type answer struct {
-	origin string // where opaque data may go back to
-
-	queue []genai.ChatEvent
-	read  int // how much of the queue was handed out
+	x      *exchange.Exchange
+	out    *exchange.Reply // where the events go
+	origin string          // where opaque data may go back to
 
 	id       string
 	model    string
@@ -62,20 +63,6 @@ type callPiece struct {
 	indexed   bool
 	id, name  string
 	arguments string
-}
-
-// pop returns the next event that waits.
-func (a *answer) pop() (e genai.ChatEvent, ok bool) {
-	if a.read == len(a.queue) {
-		return e, false
-	}
-	e = a.queue[a.read]
-	a.queue[a.read] = genai.ChatEvent{}
-	a.read++
-	if a.read == len(a.queue) {
-		a.queue, a.read = a.queue[:0], 0
-	}
-	return e, true
 }
 
 // add decodes one document and queues its events. failure is the error of the provider, raw, if the document is or has
@@ -172,11 +159,8 @@ func (a *answer) finish(e genai.ChatEvent, raw string) genai.ChatEvent {
 }
 
 func (a *answer) push(e genai.ChatEvent) {
-	if e.Preamble() && e.Start == nil && e.Finish == nil && e.Usage == nil && e.Opaque == nil {
-		return
-	}
 	a.content = a.content || !e.Preamble()
-	a.queue = append(a.queue, e)
+	a.out.Push(e)
 }
 
 // close is called when the provider said that the answer is complete. An answer may lack a reason, but not be nothing.
@@ -235,48 +219,48 @@ func (a *answer) decode(text []byte, whole bool) error {
 	a.doc = document{}
 	d := &a.doc
 	d.choice.calls = calls
-	s := scanner{text: text}
-	if s.next() != '{' {
-		s.fail()
-		return s.err
+	s := jsonscan.New(text)
+	if s.Next() != '{' {
+		s.Fail()
+		return s.End()
 	}
-	s.open('{')
-	for s.more('}') {
-		switch string(s.key()) {
+	s.Open('{')
+	for s.More('}') {
+		switch string(s.Key()) {
 		case "id":
 			if a.started {
-				s.skip()
+				s.Skip()
 			} else {
-				d.id = s.string()
+				d.id = s.Text()
 			}
 		case "model":
 			if a.started {
-				s.skip()
+				s.Skip()
 			} else {
-				d.model = s.string()
+				d.model = s.Text()
 			}
 		case "choices":
-			d.choices = s.next() == '['
+			d.choices = s.Next() == '['
 			d.choose(&s, own)
 		case "usage":
-			if raw := s.raw(); raw != nil {
+			if raw := s.Raw(); raw != nil {
 				d.usage = raw
 			}
 		case "x_groq":
 			d.groq(&s)
 		case "error":
-			d.failure = failureIn(s.raw())
+			d.failure = failureIn(s.Raw())
 		case "object":
-			d.isError = string(s.raw()) == `"error"`
+			d.isError = string(s.Raw()) == `"error"`
 		case "message", "detail":
-			d.errorText = s.raw() != nil || d.errorText
+			d.errorText = s.Raw() != nil || d.errorText
 		case "code":
-			d.errorCode = s.raw() != nil
+			d.errorCode = s.Raw() != nil
 		default:
-			s.skip()
+			s.Skip()
 		}
 	}
-	return s.end()
+	return s.End()
 }
 
 // failureIn returns raw if it says that something failed: some servers send an empty error with every document.
@@ -288,27 +272,27 @@ func failureIn(raw []byte) []byte {
 }
 
 // groq looks for usage where one provider puts it.
-func (d *document) groq(s *scanner) {
-	if !s.open('{') {
+func (d *document) groq(s *jsonscan.Scanner) {
+	if !s.Open('{') {
 		return
 	}
-	for s.more('}') {
-		if string(s.key()) != "usage" {
-			s.skip()
-		} else if raw := s.raw(); raw != nil && d.usage == nil {
+	for s.More('}') {
+		if string(s.Key()) != "usage" {
+			s.Skip()
+		} else if raw := s.Raw(); raw != nil && d.usage == nil {
 			d.usage = raw
 		}
 	}
 }
 
 // choose decodes the first of the choices.
-func (d *document) choose(s *scanner, own string) {
-	if !s.open('[') {
+func (d *document) choose(s *jsonscan.Scanner, own string) {
+	if !s.Open('[') {
 		return
 	}
-	for s.more(']') {
+	for s.More(']') {
 		if d.chosen {
-			s.skip()
+			s.Skip()
 			continue
 		}
 		c := choice{calls: d.choice.calls[:0]}
@@ -325,14 +309,14 @@ func (d *document) choose(s *scanner, own string) {
 
 // decode reads a choice. One that has both a delta and a message says the same twice, or all so far beside what is new;
 // own is the one that counts.
-func (c *choice) decode(s *scanner, own string) {
-	if !s.open('{') {
+func (c *choice) decode(s *jsonscan.Scanner, own string) {
+	if !s.Open('{') {
 		return
 	}
-	for s.more('}') {
-		switch string(s.key()) {
+	for s.More('}') {
+		switch string(s.Key()) {
 		case "index":
-			c.index, _ = s.integer()
+			c.index, _ = s.Integer()
 		case own:
 			if c.other {
 				*c = choice{index: c.index, finish: c.finish, calls: c.calls[:0]}
@@ -341,51 +325,51 @@ func (c *choice) decode(s *scanner, own string) {
 			c.message(s)
 		case "delta", "message":
 			if c.own {
-				s.skip()
+				s.Skip()
 				continue
 			}
 			c.other = true
 			c.message(s)
 		case "finish_reason":
-			c.finish = s.string()
+			c.finish = s.Text()
 		default:
-			s.skip()
+			s.Skip()
 		}
 	}
 }
 
 // message reads a delta or a message. Reasoning has three names; servers that use two of them say the same twice.
-func (c *choice) message(s *scanner) {
-	if !s.open('{') {
+func (c *choice) message(s *jsonscan.Scanner) {
+	if !s.Open('{') {
 		return
 	}
-	for s.more('}') {
-		switch string(s.key()) {
+	for s.More('}') {
+		switch string(s.Key()) {
 		case "content":
-			if s.next() == '[' {
+			if s.Next() == '[' {
 				c.parts(s)
 			} else {
-				c.text = s.string()
+				c.text = s.Text()
 			}
 		case "refusal":
-			c.refusal = s.string()
+			c.refusal = s.Text()
 		case "reasoning_content":
-			c.think("reasoning_content", s.string())
+			c.think("reasoning_content", s.Text())
 		case "reasoning":
-			c.think("reasoning", s.string())
+			c.think("reasoning", s.Text())
 		case "reasoning_details":
-			if raw := s.raw(); len(raw) > 2 && raw[0] == '[' {
+			if raw := s.Raw(); len(raw) > 2 && raw[0] == '[' {
 				c.details = raw
 			}
 		case "tool_calls":
-			if s.open('[') {
-				for s.more(']') {
+			if s.Open('[') {
+				for s.More(']') {
 					c.calls = append(c.calls, callPiece{})
 					c.calls[len(c.calls)-1].decode(s)
 				}
 			}
 		default:
-			s.skip()
+			s.Skip()
 		}
 	}
 }
@@ -397,13 +381,13 @@ func (c *choice) think(field, text string) {
 }
 
 // parts reads content that comes as an array, which may have thoughts in it.
-func (c *choice) parts(s *scanner) {
-	if !s.open('[') {
+func (c *choice) parts(s *jsonscan.Scanner) {
+	if !s.Open('[') {
 		return
 	}
-	for s.more(']') {
-		if s.next() == '"' {
-			c.text += s.string()
+	for s.More(']') {
+		if s.Next() == '"' {
+			c.text += s.Text()
 			continue
 		}
 		var p struct {
@@ -411,7 +395,7 @@ func (c *choice) parts(s *scanner) {
 			Refusal  string
 			Thinking json.RawMessage
 		}
-		if raw := s.raw(); raw == nil || json.Unmarshal(raw, &p) != nil {
+		if raw := s.Raw(); raw == nil || json.Unmarshal(raw, &p) != nil {
 			continue
 		}
 		c.text += p.Text
@@ -419,11 +403,11 @@ func (c *choice) parts(s *scanner) {
 		if p.Thinking != nil {
 			var thought choice
 			thought.field = "content"
-			t := scanner{text: p.Thinking}
-			if t.next() == '[' {
+			t := jsonscan.New(p.Thinking)
+			if t.Next() == '[' {
 				thought.parts(&t)
 			} else {
-				thought.text = t.string()
+				thought.text = t.Text()
 			}
 			c.reasoning += thought.text
 			c.field = "content"
@@ -431,36 +415,36 @@ func (c *choice) parts(s *scanner) {
 	}
 }
 
-func (p *callPiece) decode(s *scanner) {
-	if !s.open('{') {
+func (p *callPiece) decode(s *jsonscan.Scanner) {
+	if !s.Open('{') {
 		return
 	}
-	for s.more('}') {
-		switch string(s.key()) {
+	for s.More('}') {
+		switch string(s.Key()) {
 		case "index":
-			p.index, p.indexed = s.integer()
+			p.index, p.indexed = s.Integer()
 		case "id":
-			p.id = s.string()
+			p.id = s.Text()
 		case "function":
-			if !s.open('{') {
+			if !s.Open('{') {
 				continue
 			}
-			for s.more('}') {
-				switch string(s.key()) {
+			for s.More('}') {
+				switch string(s.Key()) {
 				case "name":
-					p.name = s.string()
+					p.name = s.Text()
 				case "arguments":
-					if s.next() == '{' {
-						p.arguments = string(s.raw())
+					if s.Next() == '{' {
+						p.arguments = string(s.Raw())
 					} else {
-						p.arguments = s.string()
+						p.arguments = s.Text()
 					}
 				default:
-					s.skip()
+					s.Skip()
 				}
 			}
 		default:
-			s.skip()
+			s.Skip()
 		}
 	}
 }

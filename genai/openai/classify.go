@@ -4,6 +4,7 @@ import (
 	"net/http"
 
 	"github.com/dovetail-go/dovetail/genai"
+	"github.com/dovetail-go/dovetail/internal/exchange"
 )
 
 // classify finds the Kind of a problem by its structure: its code, its type, the number that some send as code, and the
@@ -25,7 +26,7 @@ func classify(p problem, status int) genai.Kind {
 	case status == 0 && (p.kind == "invalid_request_error" || p.code == "invalid_request_error"):
 		return genai.InvalidRequest
 	}
-	return kindOfStatus(status)
+	return exchange.KindOfStatus(status)
 }
 
 // kindOfWord is the table of codes and types. Words that go with several kinds are left out, such as
@@ -59,34 +60,4 @@ func kindOfWord(word string) (genai.Kind, bool) {
 		return genai.Timeout, true
 	}
 	return "", false
-}
-
-// kindOfStatus is the table of statuses.
-func kindOfStatus(status int) genai.Kind {
-	switch status {
-	case http.StatusUnauthorized:
-		return genai.Unauthenticated
-	case http.StatusPaymentRequired:
-		return genai.QuotaExhausted
-	case http.StatusForbidden:
-		return genai.PermissionDenied
-	case http.StatusNotFound, http.StatusGone:
-		return genai.NotFound
-	case http.StatusMethodNotAllowed, http.StatusNotImplemented:
-		return genai.Unimplemented
-	case http.StatusRequestTimeout, http.StatusGatewayTimeout:
-		return genai.Timeout
-	case http.StatusConflict:
-		return genai.Conflict
-	case http.StatusRequestEntityTooLarge:
-		return genai.TooLarge
-	case http.StatusTooManyRequests:
-		return genai.RateLimited
-	case 498, http.StatusServiceUnavailable, 529:
-		return genai.Overloaded
-	}
-	if status >= 400 && status < 500 {
-		return genai.InvalidRequest
-	}
-	return genai.ServerError
 }

@@ -9,6 +9,8 @@ import (
 	"strconv"
 
 	"github.com/dovetail-go/dovetail/genai"
+	"github.com/dovetail-go/dovetail/internal/exchange"
+	"github.com/dovetail-go/dovetail/internal/jsonscan"
 )
 
 type embedBody struct {
@@ -25,12 +27,12 @@ func (c *Client) Embed(ctx context.Context, req *genai.EmbedRequest) (*genai.Emb
 	if err := genai.ContextError(ctx); err != nil {
 		return nil, err
 	}
-	x, base, err := c.begin("embed")
+	x, err := c.begin("embed")
 	if err != nil {
 		return nil, err
 	}
 	if req == nil || len(req.Input) == 0 {
-		return nil, x.refuse(genai.InvalidRequest, "input", "there is no text to embed")
+		return nil, x.Refuse(genai.InvalidRequest, "input", "there is no text to embed")
 	}
 	b := embedBody{Model: req.Model, Input: req.Input, Dimensions: req.Dimensions, User: req.EndUser}
 	if b.Model == "" {
@@ -38,49 +40,49 @@ func (c *Client) Embed(ctx context.Context, req *genai.EmbedRequest) (*genai.Emb
 	}
 	if x.official {
 		if b.Model == "" {
-			return nil, x.refuse(genai.InvalidRequest, "model", "neither the request nor the client names a model")
+			return nil, x.Refuse(genai.InvalidRequest, "model", "neither the request nor the client names a model")
 		}
 		b.Encoding = "base64" // a quarter of the size; not every other server knows it
 	}
-	body, err := (&encoder{x: x}).marshal(b, nil)
+	body, err := x.Body(b, nil)
 	if err != nil {
 		return nil, err
 	}
-	x.texts = func(yield func(string)) {
+	x.Texts = func(yield func(string)) {
 		for _, text := range req.Input {
 			yield(text)
 		}
 	}
-	if err := c.send(ctx, x, base, "/embeddings", "application/json", body); err != nil {
+	if err := c.post(ctx, x, "/embeddings", "application/json", body); err != nil {
 		return nil, err
 	}
-	defer x.resp.Body.Close()
-	data, err := readAll(x.resp.Body, x.resp.ContentLength, c.maxBytes())
+	defer x.Resp.Body.Close()
+	data, err := exchange.ReadAll(x.Resp.Body, x.Resp.ContentLength, x.Max())
 	if err != nil {
-		return nil, x.cut(ctx, err)
+		return nil, x.Cut(ctx, err)
 	}
 	return x.embeddings(data, req)
 }
 
 // embeddings decodes the answer and checks that it answers what was asked.
-func (x *exchange) embeddings(data []byte, req *genai.EmbedRequest) (*genai.Embeddings, error) {
+func (x ask) embeddings(data []byte, req *genai.EmbedRequest) (*genai.Embeddings, error) {
 	d := vectors{width: 256}
 	if req.Dimensions != nil {
 		d.width = min(max(*req.Dimensions, 0), 1<<16)
 	}
 	switch err := d.decode(data); {
-	case err == errCut:
-		return nil, x.fail(genai.Truncated, "the answer ends inside of a JSON document")
+	case err == jsonscan.ErrCut:
+		return nil, x.Fail(genai.Truncated, "the answer ends inside of a JSON document")
 	case err != nil:
-		return nil, x.fail(genai.Malformed, "the answer is not what this interface answers with")
+		return nil, x.Fail(genai.Malformed, "the answer is not what this interface answers with")
 	case d.failure != nil:
-		return nil, x.problem(parseProblem(d.failure), 0)
+		return nil, x.Problem(d.failure)
 	case d.flat && !d.listed:
-		return nil, x.problem(parseProblem(data), 0)
+		return nil, x.Problem(data)
 	case len(d.items) == 0:
-		return nil, x.fail(genai.Empty, "the answer has no vector")
+		return nil, x.Fail(genai.Empty, "the answer has no vector")
 	case len(d.items) != len(req.Input):
-		return nil, x.fail(genai.Malformed, fmt.Sprintf("the answer has %d vectors for %d texts", len(d.items), len(req.Input)))
+		return nil, x.Fail(genai.Malformed, fmt.Sprintf("the answer has %d vectors for %d texts", len(d.items), len(req.Input)))
 	}
 	out := &genai.Embeddings{Model: d.model, Vectors: make([][]float32, len(d.items))}
 	if d.usage != nil {
@@ -91,18 +93,18 @@ func (x *exchange) embeddings(data []byte, req *genai.EmbedRequest) (*genai.Embe
 			i = item.index
 		}
 		if i < 0 || i >= len(out.Vectors) || out.Vectors[i] != nil {
-			return nil, x.fail(genai.Malformed, "the vectors of the answer are numbered wrongly")
+			return nil, x.Fail(genai.Malformed, "the vectors of the answer are numbered wrongly")
 		}
 		out.Vectors[i] = item.vector
 	}
 	width := len(out.Vectors[0])
 	for _, v := range out.Vectors {
 		if len(v) != width || width == 0 {
-			return nil, x.fail(genai.Malformed, "the vectors of the answer differ in length, or have none")
+			return nil, x.Fail(genai.Malformed, "the vectors of the answer differ in length, or have none")
 		}
 	}
 	if req.Dimensions != nil && *req.Dimensions != width {
-		e := x.fail(genai.Unsupported, fmt.Sprintf("the model makes vectors of %d numbers and not of %d", width, *req.Dimensions))
+		e := x.Fail(genai.Unsupported, fmt.Sprintf("the model makes vectors of %d numbers and not of %d", width, *req.Dimensions))
 		e.Field = "dimensions"
 		return nil, e
 	}
@@ -127,55 +129,55 @@ type item struct {
 }
 
 func (d *vectors) decode(text []byte) error {
-	s := scanner{text: text}
-	if s.next() == '[' {
+	s := jsonscan.New(text)
+	if s.Next() == '[' {
 		d.failure = text
-		s.skip()
-		return s.end()
+		s.Skip()
+		return s.End()
 	}
-	if s.next() != '{' {
-		s.fail()
-		return s.err
+	if s.Next() != '{' {
+		s.Fail()
+		return s.End()
 	}
-	s.open('{')
-	for s.more('}') {
-		switch string(s.key()) {
+	s.Open('{')
+	for s.More('}') {
+		switch string(s.Key()) {
 		case "model":
-			d.model = s.string()
+			d.model = s.Text()
 		case "usage":
-			d.usage = s.raw()
+			d.usage = s.Raw()
 		case "error":
-			d.failure = failureIn(s.raw())
+			d.failure = failureIn(s.Raw())
 		case "message", "detail":
-			d.flat = s.raw() != nil || d.flat
+			d.flat = s.Raw() != nil || d.flat
 		case "data":
-			d.listed = s.next() == '['
-			if s.open('[') {
-				for s.more(']') {
+			d.listed = s.Next() == '['
+			if s.Open('[') {
+				for s.More(']') {
 					d.item(&s)
 				}
 			}
 		default:
-			s.skip()
+			s.Skip()
 		}
 	}
-	return s.end()
+	return s.End()
 }
 
-func (d *vectors) item(s *scanner) {
+func (d *vectors) item(s *jsonscan.Scanner) {
 	var it item
-	if s.open('{') {
-		for s.more('}') {
-			switch string(s.key()) {
+	if s.Open('{') {
+		for s.More('}') {
+			switch string(s.Key()) {
 			case "index":
 				ok := false
-				if it.index, ok = s.integer(); !ok {
+				if it.index, ok = s.Integer(); !ok {
 					it.index = -1
 				}
 			case "embedding":
 				it.vector = d.vector(s)
 			default:
-				s.skip()
+				s.Skip()
 			}
 		}
 	}
@@ -186,9 +188,9 @@ func (d *vectors) item(s *scanner) {
 }
 
 // vector reads numbers in an array, or their little-endian bytes in base64.
-func (d *vectors) vector(s *scanner) []float32 {
-	if s.next() == '"' {
-		raw, err := base64.StdEncoding.DecodeString(s.string())
+func (d *vectors) vector(s *jsonscan.Scanner) []float32 {
+	if s.Next() == '"' {
+		raw, err := base64.StdEncoding.DecodeString(s.Text())
 		if err != nil || len(raw)%4 != 0 {
 			return nil
 		}
@@ -198,15 +200,15 @@ func (d *vectors) vector(s *scanner) []float32 {
 		}
 		return v
 	}
-	if !s.open('[') {
+	if !s.Open('[') {
 		return nil
 	}
 	v := make([]float32, 0, d.width)
-	for s.more(']') {
-		number := s.number()
+	for s.More(']') {
+		number := s.Number()
 		f, err := strconv.ParseFloat(string(number), 32)
 		if number == nil || err != nil {
-			s.fail()
+			s.Fail()
 			return nil
 		}
 		v = append(v, float32(f))

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/dovetail-go/dovetail/genai"
+	"github.com/dovetail-go/dovetail/internal/exchange"
 )
 
 // A message is one turn as it is sent.
@@ -69,7 +70,7 @@ func (e *encoder) messages(in []genai.Message) []message {
 		case genai.RoleTool:
 			out = e.results(out, m, at)
 		default:
-			e.bad(genai.InvalidRequest, at+".role", "there is no such role")
+			e.Bad(genai.InvalidRequest, at+".role", "there is no such role")
 		}
 	}
 	return out
@@ -85,7 +86,7 @@ func (e *encoder) content(m *genai.Message, at string) any {
 		p, at := &m.Parts[i], fmt.Sprintf("%s.parts[%d]", at, i)
 		switch {
 		case m.Role == genai.RoleSystem && (p.Image != nil || p.Audio != nil || p.File != nil):
-			e.bad(genai.Unsupported, at, "a system message has text only in this interface")
+			e.Bad(genai.Unsupported, at, "a system message has text only in this interface")
 		case p.Image != nil:
 			parts = append(parts, part{Type: "image_url", Image: &imageURL{e.url(*p.Image, at+".image")}})
 		case p.Audio != nil:
@@ -93,7 +94,7 @@ func (e *encoder) content(m *genai.Message, at string) any {
 		case p.File != nil:
 			parts = append(parts, part{Type: "file", File: e.file(p.File, at+".file")})
 		case p.ToolCall != nil || p.ToolResult != nil || p.Refusal != "":
-			e.bad(genai.InvalidRequest, at, "this part does not belong into a message of the %s", m.Role)
+			e.Bad(genai.InvalidRequest, at, "this part does not belong into a message of the %s", m.Role)
 		case p.Reasoning != nil || p.Text == "" && p.Opaque != nil:
 			// Thoughts are the assistant's; elsewhere they are left out, as is what only their maker understands.
 		default:
@@ -121,9 +122,9 @@ func (e *encoder) assistant(m *genai.Message, at string) message {
 		p, at := &m.Parts[i], fmt.Sprintf("%s.parts[%d]", at, i)
 		switch {
 		case p.Image != nil || p.Audio != nil || p.File != nil:
-			e.bad(genai.Unsupported, at, "an answer can be given back as text only in this interface")
+			e.Bad(genai.Unsupported, at, "an answer can be given back as text only in this interface")
 		case p.ToolResult != nil:
-			e.bad(genai.InvalidRequest, at, "the result of a tool belongs into a message of the tool")
+			e.Bad(genai.InvalidRequest, at, "the result of a tool belongs into a message of the tool")
 		case p.ToolCall != nil:
 			out.ToolCalls = append(out.ToolCalls, e.call(p.ToolCall, at+".tool_call"))
 		}
@@ -150,7 +151,7 @@ func (e *encoder) assistant(m *genai.Message, at string) message {
 		out.Content = text.String()
 	}
 	if len(details) > 0 {
-		out.ReasoningDetails, _ = marshal(details) // they were decoded a moment ago
+		out.ReasoningDetails, _ = exchange.Marshal(details) // they were decoded a moment ago
 	}
 	if len(out.ToolCalls) > 0 { // between tools some servers insist on it, elsewhere some refuse it
 		switch field {
@@ -165,10 +166,10 @@ func (e *encoder) assistant(m *genai.Message, at string) message {
 
 func (e *encoder) call(c *genai.ToolCall, at string) toolCall {
 	if c.Incomplete {
-		e.bad(genai.InvalidRequest, at, "the call was cut inside of its arguments")
+		e.Bad(genai.InvalidRequest, at, "the call was cut inside of its arguments")
 	}
 	if c.Name == "" {
-		e.bad(genai.InvalidRequest, at+".name", "a call needs the name of its tool")
+		e.Bad(genai.InvalidRequest, at+".name", "a call needs the name of its tool")
 	}
 	arguments := c.Arguments
 	if arguments == "" {
@@ -182,20 +183,20 @@ func (e *encoder) results(out []message, m *genai.Message, at string) []message 
 	for i := range m.Parts {
 		r, at := m.Parts[i].ToolResult, fmt.Sprintf("%s.parts[%d]", at, i)
 		if r == nil {
-			e.bad(genai.InvalidRequest, at, "a message of the tool has results of tools only")
+			e.Bad(genai.InvalidRequest, at, "a message of the tool has results of tools only")
 			continue
 		}
 		var text strings.Builder
 		for j, p := range r.Parts {
 			if p.Image != nil || p.Audio != nil || p.File != nil {
-				e.bad(genai.Unsupported, fmt.Sprintf("%s.tool_result.parts[%d]", at, j), "the result of a tool is text only in this interface")
+				e.Bad(genai.Unsupported, fmt.Sprintf("%s.tool_result.parts[%d]", at, j), "the result of a tool is text only in this interface")
 			}
 			text.WriteString(p.Text)
 		}
 		out = append(out, message{Role: m.Role, ToolCallID: r.CallID, Content: text.String()})
 	}
 	if len(m.Parts) == 0 {
-		e.bad(genai.InvalidRequest, at, "a message of the tool has results of tools")
+		e.Bad(genai.InvalidRequest, at, "a message of the tool has results of tools")
 	}
 	return out
 }
@@ -205,26 +206,15 @@ func (e *encoder) url(b genai.Blob, at string) string {
 	if b.URL() != "" {
 		return b.URL()
 	}
-	e.needBytes(b, at)
-	return "data:" + b.MediaType() + ";base64," + base64.StdEncoding.EncodeToString(b.Bytes())
-}
-
-// needBytes checks that a Blob is here and says what it is.
-func (e *encoder) needBytes(b genai.Blob, at string) {
-	switch {
-	case b.Part() != 0 || b.Len() == 0:
-		e.bad(genai.InvalidRequest, at, "there are no bytes in it")
-	case b.MediaType() == "":
-		e.bad(genai.InvalidRequest, at, "it needs a media type")
-	}
+	return "data:" + b.MediaType() + ";base64," + base64.StdEncoding.EncodeToString(e.Bytes(b, at))
 }
 
 func (e *encoder) audio(b genai.Blob, at string) *inputAudio {
 	if b.URL() != "" {
-		e.bad(genai.Unsupported, at, "a recording must be given as bytes in this interface")
+		e.Bad(genai.Unsupported, at, "a recording must be given as bytes in this interface")
 		return nil
 	}
-	e.needBytes(b, at)
+	data := e.Bytes(b, at)
 	mediaType, _, _ := strings.Cut(b.MediaType(), ";")
 	_, format, _ := strings.Cut(strings.TrimSpace(mediaType), "/")
 	switch format = strings.TrimPrefix(format, "x-"); format {
@@ -233,18 +223,18 @@ func (e *encoder) audio(b genai.Blob, at string) *inputAudio {
 	case "wave", "vnd.wave":
 		format = "wav"
 	}
-	if e.x.official && format != "mp3" && format != "wav" {
-		e.bad(genai.Unsupported, at, "OpenAI takes audio/mpeg and audio/wav")
+	if e.official && format != "mp3" && format != "wav" {
+		e.Bad(genai.Unsupported, at, "OpenAI takes audio/mpeg and audio/wav")
 	}
-	return &inputAudio{Data: base64.StdEncoding.EncodeToString(b.Bytes()), Format: format}
+	return &inputAudio{Data: base64.StdEncoding.EncodeToString(data), Format: format}
 }
 
 func (e *encoder) file(f *genai.File, at string) *file {
 	switch {
 	case f.ID != "":
 		return &file{ID: f.ID}
-	case f.Blob.URL() != "" && e.x.official:
-		e.bad(genai.Unsupported, at, "OpenAI takes the bytes or the id of a file here, and no URL")
+	case f.Blob.URL() != "" && e.official:
+		e.Bad(genai.Unsupported, at, "OpenAI takes the bytes or the id of a file here, and no URL")
 		return nil
 	}
 	return &file{Name: f.Name, Data: e.url(f.Blob, at)}

@@ -1,12 +1,10 @@
 package openai
 
 import (
-	"bytes"
 	"encoding/json"
-	"fmt"
-	"math"
 
 	"github.com/dovetail-go/dovetail/genai"
+	"github.com/dovetail-go/dovetail/internal/exchange"
 )
 
 // chatBody is the request as it is sent. What is absent is left to the server.
@@ -68,23 +66,16 @@ type jsonSchema struct {
 
 // An encoder turns a request into its body, or finds out what in it this interface has no words for.
 type encoder struct {
-	x      *exchange
-	origin string // whose opaque data may be sent
-	err    *genai.Error
-}
-
-// bad notes the first thing that is wrong.
-func (e *encoder) bad(kind genai.Kind, field, format string, args ...any) {
-	if e.err == nil {
-		e.err = e.x.refuse(kind, field, fmt.Sprintf(format, args...))
-	}
+	exchange.Check
+	official bool
+	origin   string // whose opaque data may be sent
 }
 
 // encodeChat returns the body of a chat request.
-func (c *Client) encodeChat(x *exchange, origin string, req *genai.ChatRequest, stream bool) ([]byte, error) {
-	e := &encoder{x: x, origin: origin}
-	if req == nil || len(req.Messages) == 0 {
-		return nil, x.refuse(genai.InvalidRequest, "messages", "there is nothing to answer")
+func (c *Client) encodeChat(x ask, origin string, req *genai.ChatRequest, stream bool) ([]byte, error) {
+	e := &encoder{exchange.Check{X: x.Exchange}, x.official, origin}
+	if !e.Messages(req) {
+		return nil, e.Err
 	}
 	b := chatBody{
 		Model: req.Model, Stream: stream, Temperature: req.Temperature, TopP: req.TopP, Stop: req.Stop, Seed: req.Seed,
@@ -95,16 +86,16 @@ func (c *Client) encodeChat(x *exchange, origin string, req *genai.ChatRequest, 
 		b.Model = c.Model
 	}
 	if b.Model == "" && x.official {
-		e.bad(genai.InvalidRequest, "model", "neither the request nor the client names a model")
+		e.Bad(genai.InvalidRequest, "model", "neither the request nor the client names a model")
 	}
 	if stream {
 		b.StreamOptions = &streamOptions{IncludeUsage: true}
 	}
 	// The names differ where the interface moved on and most of those who took it over did not.
-	if x.official {
+	if e.official {
 		b.MaxCompletion, b.SafetyIdentifier = req.MaxTokens, req.EndUser
 		if req.TopK != nil {
-			e.bad(genai.Unsupported, "top_k", "OpenAI has no such tunable")
+			e.Bad(genai.Unsupported, "top_k", "OpenAI has no such tunable")
 		}
 	} else {
 		b.MaxTokens, b.User, b.TopK = req.MaxTokens, req.EndUser, req.TopK
@@ -115,64 +106,41 @@ func (c *Client) encodeChat(x *exchange, origin string, req *genai.ChatRequest, 
 	if r := req.Reasoning; r != nil {
 		b.ReasoningEffort = r.Effort
 		if r.MaxTokens != nil {
-			e.bad(genai.Unsupported, "reasoning.max_tokens", "this interface takes an effort, and no number of tokens")
+			e.Bad(genai.Unsupported, "reasoning.max_tokens", "this interface takes an effort, and no number of tokens")
 		}
 	}
-	e.tunables(req)
+	e.Number("temperature", req.Temperature)
+	e.Number("top_p", req.TopP)
+	e.Number("frequency_penalty", req.FrequencyPenalty)
+	e.Number("presence_penalty", req.PresencePenalty)
 	e.tools(&b, req)
 	e.format(&b, req.Format)
 	b.Messages = e.messages(req.Messages)
-	if e.err != nil {
-		return nil, e.err
+	if e.Err != nil {
+		return nil, e.Err
 	}
-	return e.marshal(b, req.Extra)
-}
-
-// tunables checks the numbers that JSON cannot carry. Ranges are up to the server: they differ.
-func (e *encoder) tunables(req *genai.ChatRequest) {
-	for _, t := range [...]struct {
-		field string
-		value *float64
-	}{
-		{"temperature", req.Temperature}, {"top_p", req.TopP},
-		{"frequency_penalty", req.FrequencyPenalty}, {"presence_penalty", req.PresencePenalty},
-	} {
-		if t.value != nil && (math.IsNaN(*t.value) || math.IsInf(*t.value, 0)) {
-			e.bad(genai.InvalidRequest, t.field, "it is not a number")
-		}
-	}
+	return e.X.Body(b, req.Extra)
 }
 
 func (e *encoder) tools(b *chatBody, req *genai.ChatRequest) {
+	schemas := e.Tools(req.Tools)
 	for i, t := range req.Tools {
-		if t.Name == "" {
-			e.bad(genai.InvalidRequest, fmt.Sprintf("tools[%d].name", i), "a tool needs a name")
-		}
-		f := function{Name: t.Name, Description: t.Description, Parameters: t.Parameters, Strict: t.Strict}
-		if f.Parameters == nil {
-			f.Parameters = json.RawMessage(`{"type":"object","properties":{}}`) // many servers insist on a schema
-		} else if !json.Valid(f.Parameters) {
-			e.bad(genai.InvalidRequest, fmt.Sprintf("tools[%d].parameters", i), "the schema is not JSON")
-		}
-		b.Tools = append(b.Tools, tool{"function", f})
+		b.Tools = append(b.Tools, tool{"function", function{t.Name, t.Description, schemas[i], t.Strict}})
 	}
 	if len(req.Tools) > 0 {
 		b.ParallelToolCalls = req.ParallelToolCalls // without tools it is an error at OpenAI
 	}
 	choice := req.ToolChoice
+	e.Choice(choice)
 	switch {
 	case choice == nil:
-	case choice.Name != "" && choice.Mode != genai.ToolRequired:
-		e.bad(genai.InvalidRequest, "tool_choice.name", "a tool can be named only if one is required")
 	case choice.Name != "":
 		b.ToolChoice = struct {
 			Type     string            `json:"type"`
 			Function map[string]string `json:"function"`
 		}{"function", map[string]string{"name": choice.Name}}
-	case choice.Mode == genai.ToolAuto || choice.Mode == genai.ToolNone || choice.Mode == genai.ToolRequired:
-		b.ToolChoice = choice.Mode
 	default:
-		e.bad(genai.InvalidRequest, "tool_choice.mode", "there is no such mode")
+		b.ToolChoice = choice.Mode
 	}
 }
 
@@ -185,43 +153,11 @@ func (e *encoder) format(b *chatBody, f *genai.Format) {
 		return
 	}
 	if !json.Valid(f.Schema) {
-		e.bad(genai.InvalidRequest, "format.schema", "the schema is not JSON")
+		e.Bad(genai.InvalidRequest, "format.schema", "the schema is not JSON")
 	}
 	s := &jsonSchema{Name: f.Name, Description: f.Description, Schema: f.Schema, Strict: f.Strict}
 	if s.Name == "" {
 		s.Name = "answer" // the interface insists on one
 	}
 	b.Format = &responseFormat{Type: "json_schema", Schema: s}
-}
-
-// marshal returns the body with the extra fields in it, which win over its own.
-func (e *encoder) marshal(body any, extra map[string]json.RawMessage) ([]byte, error) {
-	text, err := marshal(body)
-	if err == nil && len(extra) > 0 {
-		var fields map[string]json.RawMessage
-		if err = json.Unmarshal(text, &fields); err == nil {
-			for name, value := range extra {
-				if !json.Valid(value) {
-					return nil, e.x.refuse(genai.InvalidRequest, "extra."+name, "the value is not JSON")
-				}
-				fields[name] = value
-			}
-			text, err = marshal(fields)
-		}
-	}
-	if err != nil {
-		return nil, e.x.refuse(genai.InvalidRequest, "", "the request cannot be written as JSON")
-	}
-	return text, nil
-}
-
-// marshal is json.Marshal, but leaves '<' and '&' as they are: prompts are full of them.
-func marshal(v any) ([]byte, error) {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(v); err != nil {
-		return nil, err
-	}
-	return b.Bytes(), nil
 }

@@ -21,7 +21,7 @@ func If[Req, Resp any](predicate func(ctx context.Context, req Req) bool, then, 
 }
 
 // Fallback asks one handler after the other, until one answers or fails in a way in which the next would fail too, as
-// [genai.Kind.Failover] says. It does not go on when ctx is over.
+// [genai.Kind.Failover] says. It does not go on when ctx is over, nor when a Retry further out allows no further attempt.
 //
 // The error is that of the last one that was really asked, rather than of one that refused on our side, such as an open
 // breaker. By errors.Is it is each of the errors, and its Attempts tell of all.
@@ -47,10 +47,19 @@ func FallbackWhen[Req, Resp any](when func(error) bool, handlers ...genai.Handle
 				return resp, nil
 			}
 			failed = append(failed, failure{err, time.Duration(clock.Now() - began)})
-			if ctx.Err() != nil || i == len(handlers)-1 || !when(err) {
+			e := genai.AsError(err)
+			trail := genai.TrailOf(ctx)
+			if trail != nil && (len(e.Attempts) == 0 || e.Remote) {
+				for _, a := range attempts(e, failed[i].elapsed) {
+					if a.By == "" && i > 0 {
+						a.By = "fallback"
+					}
+					trail.Record(a)
+				}
+			}
+			if ctx.Err() != nil || i == len(handlers)-1 || !when(err) || !trail.Take() {
 				break
 			}
-			e := genai.AsError(err)
 			genai.Emit(ctx, genai.Event{Name: "fallback", Target: e.Target, Kind: e.Kind, Attempt: i + 1, Elapsed: failed[i].elapsed})
 		}
 		if len(failed) == 0 {
@@ -92,6 +101,7 @@ func summary(ctx context.Context, failed []failure) error {
 		all = append(all, over)
 	}
 	e.Attempts = nil
+	e.Remote = false // it is made here
 	e.Started = genai.StartedNo
 	for i, f := range failed {
 		all = append(all, f.err)

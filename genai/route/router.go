@@ -87,7 +87,8 @@ func (r *Router[Req, Resp]) Handle(ctx context.Context, req Req) (Resp, error) {
 		began = clock.Now()
 	}
 	trail := genai.TrailOf(ctx)
-	c := r.choose(ctx, req, t.among(trail), began)
+	among := t.among(trail)
+	c := r.choose(ctx, req, among, began)
 	if c == nil {
 		return zero, genai.Errorf(genai.NoTarget, "the picker took none of %d targets", len(t.targets))
 	}
@@ -95,7 +96,12 @@ func (r *Router[Req, Resp]) Handle(ctx context.Context, req Req) (Resp, error) {
 	if i < 0 {
 		return zero, genai.Errorf(genai.Internal, "the picker took a target that it was not offered: %q", c.name)
 	}
-	trail.Add(c)
+	if trail != nil {
+		if len(among) > 1 && !trail.Has(c) {
+			trail.SetOthers(true)
+		}
+		trail.Add(c)
+	}
 
 	c.calls.Add(oneCall + oneWaiting)
 	returned := false

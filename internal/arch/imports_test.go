@@ -39,6 +39,7 @@ var table = []row{
 	{pkg: "genai/cache", may: []string{"genai", "internal/...", xsync}, why: "coalescing may use singleflight"},
 	{pkg: "genai/tool", may: []string{"genai", "internal/...", jsonschema}, why: "the schema of a tool comes from its Go type"},
 	{pkg: "genai/observe", may: []string{"genai", "internal/...", "transport", otelAPI}, why: "the only importer of OpenTelemetry, and only of its API; transport for its metadata"},
+	{pkg: "genai/genaitest/wiretest", may: []string{"genai", "internal/..."}, why: "a server answers from any model, so it knows none"},
 	{pkg: "genai/genaitest", may: []string{"genai", "internal/..."}, why: "test doubles must be usable without any other block"},
 
 	{pkg: "resilience", may: []string{"genai", "internal/...", backoff, gobreaker, xsync}, why: "policies do not know transports, routers or models"},

@@ -95,3 +95,19 @@ func stripe() int {
 	var here byte
 	return int(uint64(uintptr(unsafe.Pointer(&here))>>11)*0x9e3779b97f4a7c15>>32) % stripes
 }
+
+// A Counter counts one thing by the time at which it is reported, over the same span as a Window. It is safe for concurrent
+// use once Init has been called.
+type Counter struct {
+	width int64
+	ring  ring
+}
+
+// Init sets the length of the window.
+func (c *Counter) Init(span time.Duration) { c.width = max(int64(span)/buckets, 1) }
+
+// Add counts one at now, a reading of package clock.
+func (c *Counter) Add(now int64) { c.ring.add(now / c.width) }
+
+// Sum returns how many were counted in the window that ends at now.
+func (c *Counter) Sum(now int64) int { return c.ring.sum(now / c.width) }

@@ -76,6 +76,9 @@ func (c *Client) request(ctx context.Context, spec *transport.Spec, m transport.
 	if e.Attempt > 1 {
 		h[headerAttempt] = []string{strconv.Itoa(e.Attempt)}
 	}
+	if e.Priority != genai.Critical {
+		h[headerPriority] = []string{string(e.Priority)}
+	}
 	if deadline, ok := ctx.Deadline(); ok {
 		setTimeLeft(h, time.Until(deadline))
 	}

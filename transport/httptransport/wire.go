@@ -16,6 +16,7 @@ import (
 const (
 	headerTimeout  = "Dovetail-Timeout-Ms"
 	headerAttempt  = "Dovetail-Attempt"
+	headerPriority = "Dovetail-Priority"
 	headerMetadata = "Dovetail-Md-"
 )
 
@@ -137,6 +138,15 @@ func attemptIn(h http.Header) (int, error) {
 		return 0, wrongHeader(headerAttempt, "an attempt is a whole number from 1")
 	}
 	return int(n), nil
+}
+
+// priorityIn returns the priority. One that we do not know, from a newer peer, counts as none.
+func priorityIn(h http.Header) genai.Priority {
+	switch p := genai.Priority(h.Get(headerPriority)); p {
+	case genai.CriticalPlus, genai.SheddablePlus, genai.Sheddable:
+		return p
+	}
+	return genai.Critical
 }
 
 func wrongHeader(name, message string) error {

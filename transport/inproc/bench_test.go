@@ -2,7 +2,7 @@ package inproc_test
 
 import (
 	"context"
-	"encoding/json"
+	"io"
 	"strings"
 	"testing"
 
@@ -11,101 +11,139 @@ import (
 	"github.com/dovetail-go/dovetail/transport/inproc"
 )
 
-// A note is about 1 kB of JSON.
-type note struct {
-	ID    string            `json:"id"`
-	Text  string            `json:"text"`
-	Tags  []string          `json:"tags,omitempty"`
-	Score float64           `json:"score"`
-	More  map[string]string `json:"more,omitempty"`
+// inModes measures a handler in each of the ways in which it can be called. direct is the handler itself, the floor.
+func inModes[Req, Resp any](b *testing.B, h genai.Handler[Req, Resp], measure func(*testing.B, genai.Handler[Req, Resp])) {
+	for _, mode := range []struct {
+		name           string
+		shared, strict bool
+	}{
+		{"copying", false, false},
+		{"shared", true, false},
+		{"strict", false, true},
+	} {
+		b.Run(mode.name, func(b *testing.B) {
+			network := &inproc.Network{Strict: mode.strict}
+			op := transport.Op[Req, Resp]{Name: "bench.op", Shared: mode.shared}
+			op.Serve(network, h)
+			measure(b, op.Dial(network))
+		})
+	}
+	b.Run("direct", func(b *testing.B) { measure(b, h) })
 }
 
-func aNote() *note {
-	return &note{
-		ID: "4711", Text: strings.Repeat("Where is my parcel? ", 45), Tags: []string{"parcel", "late"}, Score: 0.75,
-		More: map[string]string{"tenant": "a"},
+// conversation is a request of about 1 KB as JSON, with what a request usually has.
+func conversation() *genai.ChatRequest {
+	limit, warmth := 500, 0.2
+	return &genai.ChatRequest{
+		Model: "small",
+		Messages: []genai.Message{
+			genai.System(strings.Repeat("You answer in one sentence. ", 10)),
+			genai.User(strings.Repeat("Where is my order? ", 10)),
+			genai.Assistant(strings.Repeat("Which one do you mean? ", 10)),
+			genai.User("The one of Monday."),
+		},
+		MaxTokens: &limit, Temperature: &warmth, Stop: []string{"\n\n"}, EndUser: "u-4711",
 	}
 }
 
-var modes = []struct {
-	name    string
-	network *inproc.Network
-	shared  bool
-}{
-	{"copying", &inproc.Network{}, false},
-	{"shared", &inproc.Network{}, true},
-	{"strict", &inproc.Network{Strict: true}, false},
+// answer is a response of about 1 KB as JSON.
+func answer() *genai.ChatResponse {
+	return &genai.ChatResponse{
+		ID: "r-1", Model: "small", Message: genai.Assistant(strings.Repeat("It left our house yesterday. ", 30)),
+		Finish: genai.Finish{Reason: genai.FinishStop, Raw: "stop"}, Usage: &genai.Usage{Input: 200, Output: 180},
+	}
 }
 
-// BenchmarkCall1kB sends about 1 kB each way. "codec" is what encoding and decoding them costs, without any call.
-func BenchmarkCall1kB(b *testing.B) {
-	for _, mode := range modes {
-		b.Run(mode.name, func(b *testing.B) {
-			op := transport.Op[*note, *note]{Name: "notes.echo", Shared: mode.shared}
-			network := &inproc.Network{Strict: mode.network.Strict}
-			op.Serve(network, func(_ context.Context, n *note) (*note, error) { return n, nil })
-			call := op.Dial(network)
-			ctx, req := context.Background(), aNote()
-			b.ReportAllocs()
-			for b.Loop() {
+// BenchmarkCall is a text of 1 KB there and back, which the budget is for: at most 1.5 µs copying and 60 ns shared.
+func BenchmarkCall(b *testing.B) {
+	req := &slip{strings.Repeat("x", 1000)}
+	inModes(b, echo, func(b *testing.B, call genai.Handler[*slip, *slip]) { oneByOne(b, call, req) })
+}
+
+// BenchmarkEmpty is next to nothing there and back: what a call costs whatever it carries.
+func BenchmarkEmpty(b *testing.B) {
+	inModes(b, echo, func(b *testing.B, call genai.Handler[*slip, *slip]) { oneByOne(b, call, &slip{}) })
+}
+
+// BenchmarkComplete is a conversation of 1 KB there and an answer of 1 KB back: types with dozens of fields.
+func BenchmarkComplete(b *testing.B) {
+	resp := answer()
+	complete := func(context.Context, *genai.ChatRequest) (*genai.ChatResponse, error) { return resp, nil }
+	inModes(b, complete, func(b *testing.B, call genai.Completer) { oneByOne(b, call, conversation()) })
+}
+
+// BenchmarkParallel is BenchmarkCall from many goroutines.
+func BenchmarkParallel(b *testing.B) {
+	req := &slip{strings.Repeat("x", 1000)}
+	inModes(b, echo, func(b *testing.B, call genai.Handler[*slip, *slip]) {
+		b.ReportAllocs()
+		b.RunParallel(func(pb *testing.PB) {
+			ctx, cancel := context.WithCancel(b.Context())
+			defer cancel()
+			for pb.Next() {
 				if _, err := call(ctx, req); err != nil {
-					b.Fatal(err)
+					b.Error(err)
+					return
 				}
 			}
 		})
-	}
-	b.Run("codec", func(b *testing.B) {
-		req := aNote()
-		b.ReportAllocs()
-		for b.Loop() {
-			for range 2 {
-				text, err := json.Marshal(req)
-				if err != nil {
-					b.Fatal(err)
-				}
-				if err := json.Unmarshal(text, &note{}); err != nil {
-					b.Fatal(err)
-				}
-			}
-		}
 	})
 }
 
-// BenchmarkStream256 reads 256 pieces of an answer.
-func BenchmarkStream256(b *testing.B) {
-	for _, mode := range modes {
-		b.Run(mode.name, func(b *testing.B) {
-			op := transport.Op[*note, *genai.Stream[genai.ChatEvent]]{Name: "notes.read", Shared: mode.shared}
-			network := &inproc.Network{Strict: mode.network.Strict}
-			op.Serve(network, func(ctx context.Context, _ *note) (*genai.Stream[genai.ChatEvent], error) {
-				return genai.Open(ctx, func(_ context.Context, yield func(genai.ChatEvent) bool) error {
-					for range 256 {
-						if !yield(genai.ChatEvent{Text: "twenty bytes of text"}) {
-							return nil
-						}
-					}
-					return nil
-				})
-			})
-			call := op.Dial(network)
-			ctx, req := context.Background(), &note{ID: "4711"}
-			b.ReportAllocs()
-			for b.Loop() {
-				s, err := call(ctx, req)
+// A slip is a message with one text on it.
+type slip struct {
+	Text string `json:"text"`
+}
+
+func echo(_ context.Context, req *slip) (*slip, error) { return req, nil }
+
+func oneByOne[Req, Resp any](b *testing.B, call genai.Handler[Req, Resp], req Req) {
+	b.ReportAllocs()
+	ctx, cancel := context.WithCancel(b.Context()) // as that of a server's request is
+	defer cancel()
+	for b.Loop() {
+		if _, err := call(ctx, req); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+const pieces = 256
+
+// BenchmarkStream is an answer in 256 pieces of 20 bytes, read to its end.
+func BenchmarkStream(b *testing.B) {
+	event := genai.ChatEvent{Text: "a piece of 20 bytes "}
+	chat := func(ctx context.Context, _ *genai.ChatRequest) (*genai.Stream[genai.ChatEvent], error) {
+		left := pieces
+		return genai.NewStream(ctx, func() (genai.ChatEvent, error) {
+			if left == 0 {
+				return genai.ChatEvent{}, io.EOF
+			}
+			left--
+			return event, nil
+		}, nil)
+	}
+	inModes(b, chat, func(b *testing.B, call genai.Chat) {
+		b.ReportAllocs()
+		ctx, cancel := context.WithCancel(b.Context())
+		defer cancel()
+		req := &genai.ChatRequest{Messages: []genai.Message{genai.User("hello")}}
+		for b.Loop() {
+			s, err := call(ctx, req)
+			if err != nil {
+				b.Fatal(err)
+			}
+			n := 0
+			for _, err := range s.All() {
 				if err != nil {
 					b.Fatal(err)
 				}
-				n := 0
-				for _, err := range s.All() {
-					if err != nil {
-						b.Fatal(err)
-					}
-					n++
-				}
-				if n != 256 {
-					b.Fatalf("%d pieces", n)
-				}
+				n++
 			}
-		})
-	}
+			if n != pieces {
+				b.Fatalf("%d pieces", n)
+			}
+		}
+		b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/pieces, "ns/piece")
+	})
 }

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"github.com/dovetail-go/dovetail/genai"
+	"github.com/dovetail-go/dovetail/internal/timebox"
 	"github.com/dovetail-go/dovetail/transport"
 )
 
@@ -15,12 +16,14 @@ type call struct {
 	spec    *transport.Spec // of the caller
 	server  *transport.Spec
 	handler genai.AnyHandler
-	caller  context.Context
-	bare    bare             // the caller's, as the handler sees it
-	reply   *transport.Reply // the caller's; nil if it wants none
-	own     *transport.Reply // the handler's
 	strict  bool
 	encoded bool // messages go through the codec
+
+	bare bare            // the caller's context, without its values
+	ctx  timebox.Context // the handler's; it ends when the response is over
+
+	reply *transport.Reply // the caller's; nil if it wants none
+	own   *transport.Reply // the handler's
 
 	settled atomic.Bool // either the handler has returned or the caller has left, whichever was first
 	result  chan result
@@ -32,77 +35,110 @@ type result struct {
 }
 
 // run calls the handler in a goroutine of its own, under a context that ends when the response is over.
-func (c *call) run(outer context.Context, req any) (any, error) {
+func (c *call) run(ctx context.Context, req any) (any, error) {
+	envelope := transport.EnvelopeOf(ctx)
+	if c.reply = envelope.Reply; c.reply != nil {
+		c.own = &transport.Reply{}
+		envelope.Reply = c.own
+	}
+	outer, err := envelope.Open(&c.bare)
+	if err != nil {
+		return nil, err
+	}
 	in, err := c.send(req)
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithCancel(outer)
+	c.ctx.Context = outer
 	c.result = make(chan result, 1)
-	go c.handle(ctx, in) // ends with the handler, whose context ends with the caller's
+	go c.handle(in) // ends with the handler, whose context ends with the caller's
 	select {
 	case r := <-c.result:
-		return c.receive(r, cancel)
-	case <-c.caller.Done():
+		return c.receive(ctx, r)
+	case <-ctx.Done():
 	}
 	if !c.settled.CompareAndSwap(false, true) {
-		return c.receive(<-c.result, cancel) // the handler was first
+		return c.receive(ctx, <-c.result) // the handler was first
 	}
-	cancel()
-	return nil, genai.ContextError(c.caller)
+	return nil, genai.ContextError(ctx) // the handler's context has ended with ctx
 }
 
-// errGone is what the caller gets unless the handler returns.
-var errGone error = &genai.Error{Kind: genai.Internal, Message: "the handler ended its goroutine instead of returning"}
-
-func (c *call) handle(ctx context.Context, req any) {
-	r := result{err: errGone}
+func (c *call) handle(req any) {
+	var r result
 	defer func() {
+		if r.resp == nil && r.err == nil {
+			r.err = genai.Errorf(genai.Internal, "the handler ended its goroutine instead of returning")
+		}
 		if !c.settled.CompareAndSwap(false, true) {
 			genai.Discard(r.resp) // nobody waits any more
 			return
 		}
 		c.result <- r
 	}()
-	r.resp, r.err = c.handler(ctx, req)
+	r.resp, r.err = c.handler(&c.ctx, req)
 	if c.strict && r.err == nil && !c.spec.Streams && c.spec.Idempotency == transport.Safe {
-		_, _ = c.handler(ctx, req) // what is safe may be repeated, so the caller notices nothing
+		_, _ = c.handler(&c.ctx, req) // what is safe may be repeated, so the caller notices nothing
 	}
 }
 
-// receive turns what the handler returned into what the caller gets. cancel ends the handler's context.
-func (c *call) receive(r result, cancel func()) (any, error) {
+// receive turns what the handler returned into what the caller gets.
+func (c *call) receive(ctx context.Context, r result) (any, error) {
 	c.bringBack()
 	if r.err != nil {
-		cancel()
+		c.ctx.Release()
 		return nil, c.crossed(r.err)
 	}
+	if !c.spec.Streams {
+		defer c.ctx.Release()
+		if c.encoded {
+			return c.decode(r.resp)
+		}
+		return c.spec.CopyResponse(ctx, r.resp, nothing)
+	}
+	stop := func() {
+		c.ctx.Release()
+		c.bringBack()
+	}
 	if c.encoded {
-		return c.decode(r.resp, cancel)
+		return c.decodeStream(ctx, r.resp, stop)
 	}
-	if !c.spec.Streams { // and so has been brought back whole
-		return c.spec.CopyResponse(c.caller, r.resp, cancel)
-	}
-	return c.spec.CopyResponse(c.caller, r.resp, c.over(cancel))
+	return c.spec.CopyResponse(ctx, r.resp, stop)
 }
 
-// over returns what is to be done at the end of a stream.
-func (c *call) over(cancel func()) func() {
-	return func() {
-		cancel()
-		c.bringBack()
-	}
-}
+func nothing() {}
 
-// share is run for those who promised not to change anything.
-func (c *call) share(ctx context.Context, req any) (any, error) {
-	resp, err := c.handler(ctx, req)
-	if c.own != nil {
-		c.bringBack()
-		genai.Finally(resp, err, func(error) { c.bringBack() })
+// share calls the handler for those who promised not to change anything.
+func share(ctx context.Context, handler genai.AnyHandler, req any) (any, error) {
+	envelope := transport.EnvelopeOf(ctx)
+	if reply := envelope.Reply; reply != nil {
+		return shareWithReply(ctx, handler, req, envelope)
 	}
+	outer, err := envelope.Open(&bare{ctx})
+	if err != nil {
+		return nil, err
+	}
+	resp, err := handler(outer, req)
 	if err != nil {
 		return nil, transport.Crossed(err)
+	}
+	return resp, nil
+}
+
+// shareWithReply is share for callers who want what comes back beside the response.
+func shareWithReply(ctx context.Context, handler genai.AnyHandler, req any, envelope transport.Envelope) (any, error) {
+	c := &call{reply: envelope.Reply, own: &transport.Reply{}}
+	envelope.Reply = c.own
+	outer, err := envelope.Open(&bare{ctx})
+	if err != nil {
+		return nil, err
+	}
+	resp, err := handler(outer, req)
+	c.bringBack()
+	if err != nil {
+		return nil, transport.Crossed(err)
+	}
+	if genai.Arriving(resp) {
+		genai.Finally(resp, nil, func(error) { c.bringBack() })
 	}
 	return resp, nil
 }
@@ -126,18 +162,18 @@ func (c *call) send(req any) (any, error) {
 	return c.server.DecodeRequest(m)
 }
 
-// decode returns the response as it arrives from the wire.
-func (c *call) decode(resp any, cancel func()) (any, error) {
-	if !c.spec.Streams {
-		defer cancel()
-		m, err := c.server.EncodeResponse(resp)
-		if err != nil {
-			return nil, err
-		}
-		return c.spec.DecodeResponse(m)
+// decode returns a value as it arrives from the wire.
+func (c *call) decode(resp any) (any, error) {
+	m, err := c.server.EncodeResponse(resp)
+	if err != nil {
+		return nil, err
 	}
-	stop := c.over(cancel)
-	return c.spec.Receive(c.caller, func() (transport.Message, error) {
+	return c.spec.DecodeResponse(m)
+}
+
+// decodeStream returns a stream as it arrives from the wire.
+func (c *call) decodeStream(ctx context.Context, resp any, stop func()) (any, error) {
+	return c.spec.Receive(ctx, func() (transport.Message, error) {
 		m, err := c.server.NextPiece(resp)
 		if err != nil && err != io.EOF {
 			err = c.crossed(err)

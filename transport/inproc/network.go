@@ -3,7 +3,9 @@ package inproc
 import (
 	"context"
 	"fmt"
+	"maps"
 	"sync"
+	"sync/atomic"
 
 	"github.com/dovetail-go/dovetail/genai"
 	"github.com/dovetail-go/dovetail/transport"
@@ -19,8 +21,8 @@ type Network struct {
 	// Safe twice, to find out in tests what would go wrong between processes. It is slower by a factor of ten.
 	Strict bool
 
-	mu     sync.RWMutex
-	served map[string]served
+	mu     sync.Mutex                        // held by those who change served
+	served atomic.Pointer[map[string]served] // a map that is never changed, so that calls need no lock
 }
 
 type served struct {
@@ -32,36 +34,35 @@ type served struct {
 func (n *Network) Handle(spec *transport.Spec, h genai.AnyHandler) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if _, taken := n.served[spec.Name]; taken {
+	next := map[string]served{}
+	if before := n.served.Load(); before != nil {
+		maps.Copy(next, *before)
+	}
+	if _, taken := next[spec.Name]; taken {
 		panic(fmt.Sprintf("inproc: %s has a handler already", spec.Name))
 	}
-	if n.served == nil {
-		n.served = map[string]served{}
-	}
-	n.served[spec.Name] = served{spec, h}
+	next[spec.Name] = served{spec, h}
+	n.served.Store(&next)
 }
 
 // Call implements [transport.Client].
 func (n *Network) Call(ctx context.Context, spec *transport.Spec, req any) (any, error) {
-	n.mu.RLock()
-	op, ok := n.served[spec.Name]
-	n.mu.RUnlock()
-	if !ok {
+	var op served
+	if all := n.served.Load(); all != nil {
+		op = (*all)[spec.Name]
+	}
+	if op.handler == nil {
 		return nil, &genai.Error{Kind: genai.Unimplemented, Started: genai.StartedNo, Message: "nobody serves " + spec.Name + " here"}
 	}
-	envelope := transport.EnvelopeOf(ctx)
-	c := &call{spec: spec, server: op.spec, handler: op.handler, caller: ctx, bare: bare{ctx}, reply: envelope.Reply, strict: n.Strict}
-	if c.reply != nil {
-		c.own = &transport.Reply{}
-		envelope.Reply = c.own
+	if spec.Streams != op.spec.Streams {
+		return nil, &genai.Error{Kind: genai.Precondition, Started: genai.StartedNo,
+			Message: "one side says that the response of " + spec.Name + " arrives in pieces, and the other that it does not"}
 	}
-	outer, err := envelope.Open(&c.bare)
-	if err != nil {
-		return nil, err
+	encoded := n.Strict || !spec.SameTypes(op.spec)
+	if spec.Shared && !encoded {
+		return share(ctx, op.handler, req)
 	}
-	c.encoded = n.Strict || !spec.SameTypes(op.spec)
-	if spec.Shared && !c.encoded {
-		return c.share(outer, req)
-	}
-	return c.run(outer, req)
+	c := &call{spec: spec, server: op.spec, handler: op.handler, strict: n.Strict, encoded: encoded}
+	c.bare.Context = ctx
+	return c.run(ctx, req)
 }

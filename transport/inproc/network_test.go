@@ -3,7 +3,6 @@ package inproc_test
 import (
 	"context"
 	"errors"
-	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -25,25 +24,6 @@ var pass = transport.Op[*box, *box]{Name: "boxes.pass"}
 
 func identity(_ context.Context, b *box) (*box, error) { return b, nil }
 
-// Whoever declares an operation Shared gets the very same value; everybody else a copy.
-func TestShared(t *testing.T) {
-	for _, shared := range []bool{false, true} {
-		op := pass
-		op.Shared = shared
-		n := &inproc.Network{}
-		op.Serve(n, identity)
-		sent := &box{Names: []string{"a"}}
-		got, err := op.Dial(n)(t.Context(), sent)
-		if err != nil {
-			t.Fatal(err)
-		}
-		got.Names[0] = "b"
-		if (sent.Names[0] == "b") != shared {
-			t.Errorf("shared %v: the sender has %v", shared, sent.Names)
-		}
-	}
-}
-
 // Two Go types under one name meet as they would on a wire.
 func TestOtherTypes(t *testing.T) {
 	type newer struct {
@@ -60,23 +40,6 @@ func TestOtherTypes(t *testing.T) {
 		got, err := op.Dial(n)(t.Context(), &box{Names: []string{"a"}})
 		if err != nil || strings.Join(got.Names, "") != "ax" {
 			t.Errorf("shared %v: %+v, %v", shared, got, err)
-		}
-	}
-}
-
-// Strict finds in tests what only a wire would show: that a handler which is said to be Safe is not.
-func TestStrict(t *testing.T) {
-	for _, strict := range []bool{false, true} {
-		op := pass
-		op.Idempotency = transport.Safe
-		n := &inproc.Network{Strict: strict}
-		calls := 0
-		op.Serve(n, func(_ context.Context, b *box) (*box, error) { calls++; return b, nil })
-		if _, err := op.Dial(n)(t.Context(), &box{}); err != nil {
-			t.Fatal(err)
-		}
-		if want := map[bool]int{false: 1, true: 2}[strict]; calls != want {
-			t.Errorf("strict %v: %d calls", strict, calls)
 		}
 	}
 }
@@ -104,15 +67,6 @@ func TestCallerLeaves(t *testing.T) {
 			t.Error("a stream that nobody got is still open")
 		}
 	})
-}
-
-// A handler that ends its goroutine fails one call.
-func TestGoexit(t *testing.T) {
-	n := &inproc.Network{}
-	pass.Serve(n, func(context.Context, *box) (*box, error) { runtime.Goexit(); return nil, nil })
-	if _, err := pass.Dial(n)(t.Context(), &box{}); !errors.Is(err, genai.Internal) {
-		t.Errorf("got %v", err)
-	}
 }
 
 // The context of the handler ends with the response, and has the deadline but none of the values of the caller.

@@ -59,6 +59,7 @@ func contexts() []promise {
 			{"none", noMetadata},
 			{"refused", refusedMetadata},
 			{"the number of the attempt", attemptArrives},
+			{"the priority", priorityArrives},
 			{"back with a value", replyOfValue},
 			{"back with an error", replyOfError},
 			{"back at the end of a stream", func(e *env) { e.replyOfStream(nil) }},
@@ -250,6 +251,20 @@ func refusedMetadata(e *env) {
 		e.refused(err, genai.InvalidRequest, "metadata."+name)
 	}
 	ran(e, calls, 0)
+}
+
+func priorityArrives(e *env) {
+	var got genai.Priority
+	call := place(e, ask, func(ctx context.Context, n *note) (*note, error) {
+		got = genai.PriorityOf(ctx)
+		return n, nil
+	})
+	for _, want := range []genai.Priority{genai.Critical, genai.CriticalPlus, genai.SheddablePlus, genai.Sheddable} {
+		must[*note](e)(call(genai.WithPriority(e.Context(), want), &note{}))
+		if got != want {
+			e.Errorf("the priority is %q, want %q", got, want)
+		}
+	}
 }
 
 func attemptArrives(e *env) {

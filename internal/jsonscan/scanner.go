@@ -1,4 +1,4 @@
-package openai
+package jsonscan
 
 import (
 	"bytes"
@@ -7,21 +7,8 @@ import (
 	"unicode/utf8"
 )
 
-// A scanner walks through one JSON text by hand, because decoding is most of what a token costs on our side. It checks
-// the grammar of what it passes over as strictly as encoding/json does. After a failure it stands still, so that a walk
-// needs to look at the error only at its end.
-//
-//	if s.open('{') {
-//		for s.more('}') {
-//			switch string(s.key()) {
-//			case "id":
-//				id = s.string()
-//			default:
-//				s.skip()
-//			}
-//		}
-//	}
-type scanner struct {
+// A Scanner is a walk through one JSON text. After a failure it stands still.
+type Scanner struct {
 	text  []byte
 	at    int
 	value bool // a value was just passed, so a comma or the end must follow
@@ -32,23 +19,29 @@ type scanner struct {
 // maxDepth bounds nesting, and so the stack.
 const maxDepth = 500
 
+// What End returns. ErrCut is a text that could go on to be JSON, ErrMalformed one that could not.
 var (
-	errCut       = errors.New("JSON text ends early")
-	errMalformed = errors.New("not JSON of the expected form")
+	ErrCut       = errors.New("JSON text ends early")
+	ErrMalformed = errors.New("not JSON of the expected form")
 )
 
-func (s *scanner) fail() {
+// New returns a Scanner at the start of text, which must not change while what was read of it is in use.
+func New(text []byte) Scanner { return Scanner{text: text} }
+
+// Fail ends the walk, for those who find something else than they can use: with ErrCut at the end of the text, and with
+// ErrMalformed before.
+func (s *Scanner) Fail() {
 	if s.err == nil {
-		s.err = errMalformed
+		s.err = ErrMalformed
 		if s.at >= len(s.text) {
-			s.err = errCut
+			s.err = ErrCut
 		}
 	}
 	s.at = len(s.text)
 }
 
-// next passes over white space and returns the byte behind it, 0 at the end.
-func (s *scanner) next() byte {
+// Next passes over white space and returns the byte behind it, 0 at the end.
+func (s *Scanner) Next() byte {
 	for s.at < len(s.text) {
 		switch c := s.text[s.at]; c {
 		case ' ', '\t', '\n', '\r':
@@ -60,22 +53,22 @@ func (s *scanner) next() byte {
 	return 0
 }
 
-// end fails unless nothing but white space is left.
-func (s *scanner) end() error {
-	if s.next(); s.err == nil && s.at < len(s.text) {
-		s.fail()
+// End fails unless nothing but white space is left.
+func (s *Scanner) End() error {
+	if s.Next(); s.err == nil && s.at < len(s.text) {
+		s.Fail()
 	}
 	return s.err
 }
 
-// open enters an object or an array. If something else stands there, it passes over that and returns false.
-func (s *scanner) open(bracket byte) bool {
-	if s.next() != bracket || s.err != nil {
-		s.skip()
+// Open enters an object or an array. If something else stands there, it passes over that and returns false.
+func (s *Scanner) Open(bracket byte) bool {
+	if s.Next() != bracket || s.err != nil {
+		s.Skip()
 		return false
 	}
 	if s.depth++; s.depth > maxDepth {
-		s.fail()
+		s.Fail()
 		return false
 	}
 	s.at++
@@ -83,12 +76,12 @@ func (s *scanner) open(bracket byte) bool {
 	return true
 }
 
-// more reports whether another member follows, and passes over the bracket if none does.
-func (s *scanner) more(bracket byte) bool {
+// More reports whether another member follows, and passes over the bracket if none does.
+func (s *Scanner) More(bracket byte) bool {
 	if s.err != nil {
 		return false
 	}
-	c := s.next()
+	c := s.Next()
 	switch {
 	case c == bracket && s.at < len(s.text):
 		s.at++
@@ -100,19 +93,19 @@ func (s *scanner) more(bracket byte) bool {
 	case s.value && c == ',':
 		s.at++
 		s.value = false
-		if s.next() != bracket {
+		if s.Next() != bracket {
 			return true
 		}
 	}
-	s.fail()
+	s.Fail()
 	return false
 }
 
-// key passes over a name and its colon.
-func (s *scanner) key() []byte {
+// Key passes over a name and its colon.
+func (s *Scanner) Key() []byte {
 	raw, plain := s.quoted()
-	if s.next() != ':' || s.err != nil {
-		s.fail()
+	if s.Next() != ':' || s.err != nil {
+		s.Fail()
 		return nil
 	}
 	s.at++
@@ -124,9 +117,9 @@ func (s *scanner) key() []byte {
 }
 
 // quoted passes over a string and returns it with its quotes. plain says that it has no escapes in it.
-func (s *scanner) quoted() (raw []byte, plain bool) {
-	if s.next() != '"' || s.err != nil {
-		s.fail()
+func (s *Scanner) quoted() (raw []byte, plain bool) {
+	if s.Next() != '"' || s.err != nil {
+		s.Fail()
 		return nil, false
 	}
 	begin, text := s.at, s.text
@@ -142,18 +135,18 @@ func (s *scanner) quoted() (raw []byte, plain bool) {
 			n := escape(text[i:])
 			if n == 0 {
 				s.at = i
-				s.fail()
+				s.Fail()
 				return nil, false
 			}
 			i += n - 1
 		case c < ' ':
 			s.at = i
-			s.fail()
+			s.Fail()
 			return nil, false
 		}
 	}
 	s.at = len(text)
-	s.fail()
+	s.Fail()
 	return nil, false
 }
 
@@ -187,10 +180,10 @@ func unquote(raw []byte) string {
 	return text
 }
 
-// string returns a string, or "" for a value of another type, which it passes over.
-func (s *scanner) string() string {
-	if s.next() != '"' {
-		s.skip()
+// Text returns a string, or "" for a value of another type, which it passes over.
+func (s *Scanner) Text() string {
+	if s.Next() != '"' {
+		s.Skip()
 		return ""
 	}
 	raw, plain := s.quoted()
@@ -203,34 +196,34 @@ func (s *scanner) string() string {
 	return unquote(raw)
 }
 
-// raw passes over a value and returns it as it stands; nil for null.
-func (s *scanner) raw() []byte {
-	s.next()
+// Raw passes over a value and returns it as it stands; nil for null.
+func (s *Scanner) Raw() []byte {
+	s.Next()
 	begin := s.at
-	s.skip()
+	s.Skip()
 	if raw := s.text[begin:s.at]; s.err == nil && !bytes.Equal(raw, []byte("null")) {
 		return raw
 	}
 	return nil
 }
 
-// skip passes over a value.
-func (s *scanner) skip() {
-	switch c := s.next(); {
+// Skip passes over a value.
+func (s *Scanner) Skip() {
+	switch c := s.Next(); {
 	case s.err != nil:
 	case c == '"':
 		s.quoted()
 	case c == '{':
-		if s.open('{') {
-			for s.more('}') {
+		if s.Open('{') {
+			for s.More('}') {
 				s.name()
-				s.skip()
+				s.Skip()
 			}
 		}
 	case c == '[':
-		if s.open('[') {
-			for s.more(']') {
-				s.skip()
+		if s.Open('[') {
+			for s.More(']') {
+				s.Skip()
 			}
 		}
 	case c == 't':
@@ -240,37 +233,37 @@ func (s *scanner) skip() {
 	case c == 'n':
 		s.literal("null")
 	default:
-		s.number()
+		s.Number()
 	}
 }
 
 // name passes over a name and its colon, when nobody asks what it is.
-func (s *scanner) name() {
+func (s *Scanner) name() {
 	s.quoted()
-	if s.next() != ':' || s.err != nil {
-		s.fail()
+	if s.Next() != ':' || s.err != nil {
+		s.Fail()
 		return
 	}
 	s.at++
 	s.value = false
 }
 
-func (s *scanner) literal(want string) {
+func (s *Scanner) literal(want string) {
 	rest := s.text[s.at:]
 	if !bytes.HasPrefix(rest, []byte(want)) {
 		if bytes.HasPrefix([]byte(want), rest) {
 			s.at = len(s.text)
 		}
-		s.fail()
+		s.Fail()
 		return
 	}
 	s.at += len(want)
 	s.value = true
 }
 
-// number passes over a number and returns it; nil if there is none.
-func (s *scanner) number() []byte {
-	s.next()
+// Number passes over a number and returns it; nil if there is none.
+func (s *Scanner) Number() []byte {
+	s.Next()
 	begin := s.at
 	if s.is('-') {
 		s.at++
@@ -279,13 +272,13 @@ func (s *scanner) number() []byte {
 	case s.is('0'):
 		s.at++
 	case !s.digits():
-		s.fail()
+		s.Fail()
 		return nil
 	}
 	if s.is('.') {
 		s.at++
 		if !s.digits() {
-			s.fail()
+			s.Fail()
 			return nil
 		}
 	}
@@ -295,7 +288,7 @@ func (s *scanner) number() []byte {
 			s.at++
 		}
 		if !s.digits() {
-			s.fail()
+			s.Fail()
 			return nil
 		}
 	}
@@ -303,10 +296,10 @@ func (s *scanner) number() []byte {
 	return s.text[begin:s.at]
 }
 
-func (s *scanner) is(c byte) bool { return s.at < len(s.text) && s.text[s.at] == c }
+func (s *Scanner) is(c byte) bool { return s.at < len(s.text) && s.text[s.at] == c }
 
 // digits passes over digits and reports whether there were any.
-func (s *scanner) digits() bool {
+func (s *Scanner) digits() bool {
 	begin := s.at
 	for s.at < len(s.text) && '0' <= s.text[s.at] && s.text[s.at] <= '9' {
 		s.at++
@@ -314,13 +307,13 @@ func (s *scanner) digits() bool {
 	return s.at > begin
 }
 
-// integer returns a number that is one, and whether it was.
-func (s *scanner) integer() (n int, ok bool) {
-	if c := s.next(); c != '-' && (c < '0' || c > '9') {
-		s.skip()
+// Integer returns a number that is one, and whether it was.
+func (s *Scanner) Integer() (n int, ok bool) {
+	if c := s.Next(); c != '-' && (c < '0' || c > '9') {
+		s.Skip()
 		return 0, false
 	}
-	digits := s.number()
+	digits := s.Number()
 	if len(digits) > 9 || len(digits) == 0 || digits[0] == '-' {
 		return 0, false
 	}

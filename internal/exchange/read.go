@@ -1,4 +1,4 @@
-package openai
+package exchange
 
 import (
 	"bytes"
@@ -7,8 +7,8 @@ import (
 	"github.com/dovetail-go/dovetail/genai"
 )
 
-// readAll reads a document of at most max bytes. size is how long it is said to be, or negative.
-func readAll(r io.Reader, size int64, max int) ([]byte, error) {
+// ReadAll reads a document of at most max bytes. size is how long it is said to be, or negative.
+func ReadAll(r io.Reader, size int64, max int) ([]byte, error) {
 	var b bytes.Buffer
 	if size > 0 && size <= int64(min(max, 1<<20)) { // what is only said is believed up to here
 		b.Grow(int(size) + bytes.MinRead)

@@ -1,0 +1,211 @@
+package wiretest_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/dovetail-go/dovetail/genai"
+	"github.com/dovetail-go/dovetail/genai/genaitest"
+	"github.com/dovetail-go/dovetail/genai/genaitest/wiretest"
+	"github.com/dovetail-go/dovetail/genai/openai"
+)
+
+// A recorder is a testing.TB that remembers failures.
+type recorder struct {
+	testing.TB
+	failures []string
+}
+
+func (r *recorder) Helper() {}
+func (r *recorder) Errorf(format string, args ...any) {
+	r.failures = append(r.failures, fmt.Sprintf(format, args...))
+}
+
+const secret = "sk-very-secret-0123456789abcdef"
+
+func with(transport http.RoundTripper) *openai.Client {
+	return &openai.Client{Key: secret, Model: "m", HTTP: &http.Client{Transport: transport}}
+}
+
+// TestReplay: what was recorded comes back, with the time it took, and cut where it was.
+func TestReplay(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "tape.jsonl")
+	steps := []genaitest.Step{
+		genaitest.Pieces("Grüße, ", "wörld").After(time.Second).Every(time.Minute).Usage(1, 2),
+		genaitest.Reply("whole"),
+		genaitest.Fail(&genai.Error{Kind: genai.RateLimited, RetryAfter: 7 * time.Second, Message: "your key " + secret + " is tired", RequestID: "r1"}),
+		genaitest.Pieces("a", "b").Every(time.Second).Then(genai.Truncated),
+		genaitest.Fail(genai.Unavailable),
+	}
+	type outcome struct {
+		resp *genai.ChatResponse
+		kind genai.Kind
+		hint time.Duration
+		took time.Duration
+	}
+	run := func(t *testing.T, c *openai.Client) (all []outcome) {
+		for i := range steps {
+			began := time.Now()
+			var resp *genai.ChatResponse
+			var err error
+			if req := ask(fmt.Sprint("question ", i)); i == 1 {
+				resp, err = c.Complete(t.Context(), req)
+			} else {
+				resp, err = read(c.Chat(t.Context(), req))
+			}
+			o := outcome{resp: resp, kind: genai.KindOf(err), took: time.Since(began)}
+			if err != nil {
+				o.hint = genai.AsError(err).RetryAfter
+			}
+			all = append(all, o)
+		}
+		return all
+	}
+	var want []outcome
+	synctest.Test(t, func(t *testing.T) {
+		server := &wiretest.Server{Chat: genaitest.Script(steps...).Chat}
+		want = run(t, with(&wiretest.Record{File: file, Next: server.Client(t).Transport}))
+	})
+	if want[0].resp.Text() != "Grüße, wörld" || want[0].took != 61*time.Second || want[2].hint != 7*time.Second || want[3].kind != genai.Truncated || want[4].kind != genai.Unavailable {
+		t.Fatalf("the recorded run is wrong already: %s", show(want))
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if bytes.Contains(text, []byte("very-secret")) || bytes.Contains(text, []byte("Authorization")) || bytes.Contains(text, []byte("api.openai.com")) {
+		t.Errorf("the file tells too much:\n%s", text)
+	}
+	if n := bytes.Count(text, []byte("\n")); n != len(steps) {
+		t.Errorf("%d lines", n)
+	}
+
+	synctest.Test(t, func(t *testing.T) {
+		replay := &wiretest.Replay{File: file, Timing: true}
+		if got := run(t, with(replay)); !reflect.DeepEqual(got, want) {
+			t.Errorf("got  %+v\nwant %+v", got, want)
+		}
+		replay.Verify(t)
+	})
+	synctest.Test(t, func(t *testing.T) {
+		replay := &wiretest.Replay{File: file}
+		c := with(replay)
+		c.Key = "another-key" // does not matter
+		for i, got := range run(t, c) {
+			if got.took != 0 || got.kind != want[i].kind || !reflect.DeepEqual(got.resp, want[i].resp) {
+				t.Errorf("without timing: %+v", got)
+			}
+		}
+	})
+}
+
+func TestReplayStrange(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "tape.jsonl")
+	server := &wiretest.Server{Chat: genaitest.Script(genaitest.Reply("a").Always()).Chat, Embed: genaitest.Embed}
+	c := with(&wiretest.Record{File: file, Next: server.Client(t).Transport})
+	for _, text := range []string{"one", "two"} {
+		if _, err := c.Complete(t.Context(), ask(text)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	replay := &wiretest.Replay{File: file}
+	c = with(replay)
+	if _, err := c.Complete(t.Context(), ask("two")); err != nil {
+		t.Errorf("the order does not matter: %v", err)
+	}
+	if _, err := c.Complete(t.Context(), ask("three")); err == nil || !strings.Contains(err.Error(), "another body") {
+		t.Errorf("another question: %v", err)
+	}
+	if _, err := c.Embed(t.Context(), &genai.EmbedRequest{Input: []string{"a"}}); err == nil || !strings.Contains(err.Error(), "nothing that is left of the recording was for POST /v1/embeddings") {
+		t.Errorf("another operation: %v", err)
+	}
+	r := &recorder{TB: t}
+	replay.Verify(r)
+	if len(r.failures) != 3 || !strings.Contains(r.failures[2], "nobody asked again") {
+		t.Errorf("%q", r.failures)
+	}
+
+	for _, broken := range []string{filepath.Join(t.TempDir(), "none"), func() string {
+		name := filepath.Join(t.TempDir(), "broken")
+		if err := os.WriteFile(name, []byte("{}\nnot json\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return name
+	}()} {
+		replay = &wiretest.Replay{File: broken}
+		if _, err := with(replay).Complete(t.Context(), ask("one")); err == nil {
+			t.Error("a broken file is played")
+		}
+		r = &recorder{TB: t}
+		if replay.Verify(r); len(r.failures) == 0 {
+			t.Error("a broken file is verified")
+		}
+	}
+	// A file that cannot be written is not passed over in silence.
+	c = with(&wiretest.Record{File: filepath.Join(t.TempDir(), "none", "tape"), Next: server.Client(t).Transport})
+	if _, err := c.Complete(t.Context(), ask("one")); err == nil {
+		t.Error("an exchange was not recorded, and nobody said so")
+	}
+}
+
+// TestRecordLeft: a client that leaves in the middle leaves a recording of what it read, which goes no further.
+func TestRecordLeft(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "tape.jsonl")
+	synctest.Test(t, func(t *testing.T) {
+		server := &wiretest.Server{Chat: genaitest.Script(genaitest.Reply("a").ThenHang()).Chat}
+		for _, c := range []*openai.Client{
+			with(&wiretest.Record{File: file, Next: server.Client(t).Transport}),
+			with(&wiretest.Replay{File: file}), with(&wiretest.Replay{File: file, Timing: true}),
+		} {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+			resp, err := read(c.Chat(ctx, ask("hi")))
+			if resp == nil || resp.Text() != "a" || genai.KindOf(err) != genai.DeadlineExceeded {
+				t.Errorf("%v, %v", resp, err)
+			}
+			cancel()
+		}
+	})
+}
+
+func TestScrubbing(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "tape.jsonl")
+	const all = `AIzaSyA0123456789012345678901234567 eyJhbGciOiJI.eyJzdWIiOiIx.abc hf_abcdefghijklmnopqrstuv mine-is-"quoted" in-the-query`
+	server := &wiretest.Server{Chat: genaitest.Script(genaitest.Reply(all).Always()).Chat, Faults: []wiretest.Fault{{Slice: 3}}}
+	client := &http.Client{Transport: &wiretest.Record{File: file, Next: server.Client(t).Transport, Secrets: []string{`mine-is-"quoted"`}}}
+	resp, err := client.Post("http://host/v1beta/models/m:generateContent?key=in-the-query&alt=json", "application/json", strings.NewReader(geminiAsk))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got bytes.Buffer
+	if _, err := got.ReadFrom(resp.Body); err != nil || !strings.Contains(got.String(), "AIza") {
+		t.Errorf("the client gets less than what came: %s, %v", &got, err)
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Replayed, so that the pieces are put together again.
+	replay := &wiretest.Replay{File: file}
+	resp, err = (&http.Client{Transport: replay}).Post("http://other/v1beta/models/m:generateContent?alt=json&key=another", "application/json", strings.NewReader(geminiAsk))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var played bytes.Buffer
+	if _, err := played.ReadFrom(resp.Body); err != nil || played.Len() != got.Len() || resp.StatusCode != 200 {
+		t.Error(&played, err)
+	}
+	for _, word := range []string{"AIza", "eyJ", "hf_", "quoted", "in-the-query"} {
+		if strings.Contains(string(text), word) || strings.Contains(played.String(), word) {
+			t.Errorf("%s is in the file:\n%s", word, text)
+		}
+	}
+}
