@@ -31,6 +31,9 @@ type Switch struct {
 	Local     Network  // between services of this process; an inproc.Network, as a rule
 	Remotes   []Remote // to other processes; the first that knows an address is used
 
+	// Results keeps what came of keyed calls to the services here, see [Keyed]; nil means in memory.
+	Results Store
+
 	// Listening is called by Run when others can reach the services here, with the address as others write it.
 	Listening func(address string)
 
@@ -71,6 +74,9 @@ func (s *Switch) Hosts(service string) bool { return s.Placement.Hosts(service) 
 
 // Handle implements [Server].
 func (s *Switch) Handle(spec *Spec, h genai.AnyHandler) {
+	if s.Results != nil {
+		spec.Results = s.Results
+	}
 	s.Local.Handle(spec, h)
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -79,6 +79,9 @@ func (c *Client) request(ctx context.Context, spec *transport.Spec, m transport.
 	if e.Priority != genai.Critical {
 		h[headerPriority] = []string{string(e.Priority)}
 	}
+	if e.Key != "" {
+		h[headerKey] = []string{e.Key}
+	}
 	if deadline, ok := ctx.Deadline(); ok {
 		setTimeLeft(h, time.Until(deadline))
 	}

@@ -123,7 +123,7 @@ func (c *call) open(h http.Header) (ctx context.Context, done func(), err error)
 		return nil, nil, refuse(genai.DeadlineExceeded, "the caller's time was up when the request arrived")
 	}
 	c.reply = &transport.Reply{}
-	e := transport.Envelope{Metadata: metadataIn(h), Attempt: attempt, Priority: priorityIn(h), Reply: c.reply}
+	e := transport.Envelope{Metadata: metadataIn(h), Attempt: attempt, Priority: priorityIn(h), Key: h.Get(headerKey), Reply: c.reply}
 	if ctx, err = e.Open(c.ctx); err != nil {
 		return nil, nil, err
 	}

@@ -39,6 +39,9 @@ type Server struct {
 	// once with [genai.Overloaded]; nothing is queued.
 	MaxInFlight int
 
+	// Results keeps what came of keyed calls, see [transport.Keyed]; nil means in memory.
+	Results transport.Store
+
 	origin http.CrossOriginProtection
 
 	opsMu sync.RWMutex
@@ -68,6 +71,9 @@ func (s *Server) Handle(spec *transport.Spec, h genai.AnyHandler) {
 	}
 	if s.ops == nil {
 		s.ops = map[string]*operation{}
+	}
+	if s.Results != nil {
+		spec.Results = s.Results
 	}
 	s.ops[path] = &operation{spec, h}
 }

@@ -16,6 +16,7 @@ import (
 const (
 	headerTimeout  = "Dovetail-Timeout-Ms"
 	headerAttempt  = "Dovetail-Attempt"
+	headerKey      = "Dovetail-Key"
 	headerPriority = "Dovetail-Priority"
 	headerMetadata = "Dovetail-Md-"
 )

@@ -21,6 +21,12 @@ type Network struct {
 	// Safe twice, to find out in tests what would go wrong between processes. It is slower by a factor of ten.
 	Strict bool
 
+	// Name is who calls: what handlers find as [transport.Caller]. "" names nobody.
+	Name string
+
+	// Results keeps what came of keyed calls, see [transport.Keyed]; nil means in memory.
+	Results transport.Store
+
 	mu     sync.Mutex                        // held by those who change served
 	served atomic.Pointer[map[string]served] // a map that is never changed, so that calls need no lock
 }
@@ -41,6 +47,9 @@ func (n *Network) Handle(spec *transport.Spec, h genai.AnyHandler) {
 	if _, taken := next[spec.Name]; taken {
 		panic(fmt.Sprintf("inproc: %s has a handler already", spec.Name))
 	}
+	if n.Results != nil {
+		spec.Results = n.Results
+	}
 	next[spec.Name] = served{spec, h}
 	n.served.Store(&next)
 }
@@ -60,9 +69,9 @@ func (n *Network) Call(ctx context.Context, spec *transport.Spec, req any) (any,
 	}
 	encoded := n.Strict || !spec.SameTypes(op.spec)
 	if spec.Shared && !encoded {
-		return share(ctx, op.handler, req)
+		return n.share(ctx, op.handler, req)
 	}
-	c := &call{spec: spec, server: op.spec, handler: op.handler, strict: n.Strict, encoded: encoded}
+	c := &call{caller: n.Name, spec: spec, server: op.spec, handler: op.handler, strict: n.Strict, encoded: encoded}
 	c.bare.Context = ctx
 	return c.run(ctx, req)
 }

@@ -20,7 +20,7 @@ import (
 // What is copied is done twice, and paid for twice. Mirror nothing that must not be done twice.
 //
 // Copies run in goroutines of the Mirror, at most MaxInFlight of them, with the metadata of the call and nothing else of its
-// context. A call for which there is no room is not copied. A copied call costs its caller the copying of the request and of
+// context, and are [genai.Sheddable]. A call for which there is no room is not copied. A copied call costs its caller the copying of the request and of
 // the answer.
 type Mirror struct {
 	Client transport.Client
@@ -106,7 +106,7 @@ func (m *Mirror) begin(ctx context.Context, spec *transport.Spec, req any) *copi
 	}
 	c := &copied{mirror: m, spec: spec, client: make(chan *noted, 1)}
 	own, err := spec.CopyRequest(req)
-	e := transport.Envelope{Metadata: transport.EnvelopeOf(ctx).Metadata}
+	e := transport.Envelope{Metadata: transport.EnvelopeOf(ctx).Metadata, Priority: genai.Sheddable}
 	var inner context.Context
 	if err == nil {
 		inner, err = e.Open(m.ctx)
