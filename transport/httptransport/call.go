@@ -82,6 +82,11 @@ func (c *Client) request(ctx context.Context, spec *transport.Spec, m transport.
 	if e.Key != "" {
 		h[headerKey] = []string{e.Key}
 	}
+	if c.Token != nil {
+		if token := c.Token(); token != "" {
+			h["Authorization"] = []string{"Bearer " + token}
+		}
+	}
 	if deadline, ok := ctx.Deadline(); ok {
 		setTimeLeft(h, time.Until(deadline))
 	}
@@ -128,6 +133,9 @@ func (c *Client) lost(err error, sent *body) error {
 	e := &genai.Error{Kind: genai.Unavailable, Started: sent.started(), Err: err}
 	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "dial" || unseen(err) {
 		e.Started = genai.StartedNo
+	}
+	if kind := handshake(err); kind != "" {
+		e.Kind, e.Started = kind, genai.StartedNo
 	}
 	if e.Started == genai.StartedNo {
 		e.Message = fmt.Sprintf("cannot reach %s: %v", c.Address, err)

@@ -22,6 +22,7 @@ type call struct {
 	op     *operation
 	w      http.ResponseWriter
 	frames bool // the caller understands them
+	caller string
 	reply  *transport.Reply
 	ctx    context.Context
 	cancel context.CancelCauseFunc
@@ -34,7 +35,11 @@ func (s *Server) call(w http.ResponseWriter, r *http.Request, op *operation) {
 	c := &call{op: op, w: w, frames: strings.Contains(r.Header.Get("Accept"), typeFrames)}
 	c.ctx, c.cancel = context.WithCancelCause(&bare{r.Context()})
 	defer c.cancel(nil)
-	if err := s.begin(c); err != nil {
+	var err error
+	if c.caller, err = s.identify(w, r); err == nil {
+		err = s.begin(c)
+	}
+	if err != nil {
 		w.Header().Set("Connection", "close") // the body stays unread; another connection may find another server
 		turnAway(w, err, 0)
 		return
@@ -123,7 +128,7 @@ func (c *call) open(h http.Header) (ctx context.Context, done func(), err error)
 		return nil, nil, refuse(genai.DeadlineExceeded, "the caller's time was up when the request arrived")
 	}
 	c.reply = &transport.Reply{}
-	e := transport.Envelope{Metadata: metadataIn(h), Attempt: attempt, Priority: priorityIn(h), Key: h.Get(headerKey), Reply: c.reply}
+	e := transport.Envelope{Metadata: metadataIn(h), Attempt: attempt, Priority: priorityIn(h), Key: h.Get(headerKey), Caller: c.caller, Reply: c.reply}
 	if ctx, err = e.Open(c.ctx); err != nil {
 		return nil, nil, err
 	}

@@ -2,6 +2,7 @@ package httptransport
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"net"
 	"net/http"
@@ -20,8 +21,15 @@ import (
 // is a server complete with limits and an orderly end. Whichever it is, GET /livez answers as long as the process does, and
 // GET /readyz answers 503 once the Server takes no more calls.
 type Server struct {
-	// Insecure lets Serve listen where other machines can reach it. Anybody who can is then allowed to call: declare it
-	// where the network, or a proxy in front, sees to that.
+	// TLS is what Serve encrypts with, over HTTP/2 and HTTP/1.1; nil means that it does not, nor does it on a unix socket. Its
+	// functions may hand out new certificates while the server runs.
+	TLS *tls.Config
+
+	// Identity finds out who sends a request, for an operation or one of the Pages; nil means that nobody asks.
+	Identity Identity
+
+	// Insecure lets Serve listen where other machines can reach it without TLS and Identity. Anybody who can is then
+	// allowed to call, and anybody between may listen: declare it where the network, or a proxy in front, sees to that.
 	Insecure bool
 
 	// Hosts are further names by which this server is called over the loopback interface, such as those that a proxy on
@@ -105,6 +113,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case get && r.URL.Path == "/readyz":
 		s.ready(w)
 	case get && s.Pages != nil:
+		if _, err := s.identify(w, r); err != nil {
+			turnAway(w, err, 0)
+			return
+		}
 		s.Pages.ServeHTTP(w, r)
 	case get:
 		turnAway(w, refuse(genai.NotFound, "there is no page here"), 0)

@@ -2,12 +2,14 @@ package transporttest_test
 
 import (
 	"context"
+	"crypto/tls"
 	"net"
 	"path/filepath"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/dovetail-go/dovetail/internal/certtest"
 	"github.com/dovetail-go/dovetail/transport"
 	"github.com/dovetail-go/dovetail/transport/httptransport"
 	"github.com/dovetail-go/dovetail/transport/inproc"
@@ -47,6 +49,10 @@ func TestH2C(t *testing.T) {
 	overHTTP(t, func(t testing.TB) (string, string) { return "127.0.0.1:0", "h2c://" })
 }
 
+func TestTLS(t *testing.T) {
+	overHTTP(t, func(t testing.TB) (string, string) { return "127.0.0.1:0", "https://" })
+}
+
 func TestUnix(t *testing.T) {
 	overHTTP(t, func(t testing.TB) (string, string) { return filepath.Join(t.TempDir(), "s"), "unix:" })
 }
@@ -64,6 +70,11 @@ func overHTTP(t *testing.T, at func(testing.TB) (address, scheme string)) {
 		}
 		cutter := &cutter{Listener: l}
 		server := &httptransport.Server{DrainGrace: 30 * time.Second}
+		client := &httptransport.Client{Address: scheme + l.Addr().String()}
+		if scheme == "https://" {
+			server.TLS, server.Identity = mutual(t), &httptransport.Certificates{Names: []string{"suite.internal"}}
+			client.TLS = server.TLS
+		}
 		serve(server)
 		ctx, cancel := context.WithCancel(context.Background())
 		ended := make(chan error, 1)
@@ -74,13 +85,26 @@ func overHTTP(t *testing.T, at func(testing.TB) (address, scheme string)) {
 				t.Errorf("the server ended with %v", err)
 			}
 		})
-		client := &httptransport.Client{Address: scheme + l.Addr().String()}
 		t.Cleanup(func() {
 			client.CloseIdleConnections()
 			stop()
 		})
 		return transporttest.Link{Client: client, Stop: stop, Cut: cutter.cut}
 	})
+}
+
+// mutual returns what both sides need to know each other by certificates. Between them package net/http speaks HTTP/2.
+func mutual(t testing.TB) *tls.Config {
+	t.Helper()
+	authority, err := certtest.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	own, err := authority.Certificate(time.Now().Add(time.Hour), "127.0.0.1", "suite.internal")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &tls.Config{Certificates: []tls.Certificate{own}, RootCAs: authority.Pool, ClientCAs: authority.Pool, ClientAuth: tls.RequireAndVerifyClientCert}
 }
 
 // A cutter can break the connections that it has accepted.
