@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"encoding/json"
 	"errors"
 	"math"
 	"net/http"
@@ -33,6 +34,9 @@ type Problem struct {
 	// Refused is for servers: the call was turned away before a handler saw it, so it may be sent elsewhere whatever it
 	// would have done. It goes one hop: Started is also what somebody further in has said about a call of the handler's.
 	Refused bool `json:"refused,omitzero"`
+
+	// Contract is for servers: the description of the operation, for a caller who has another one. See [Spec.Agree].
+	Contract json.RawMessage `json:"contract,omitzero"`
 }
 
 // errRefused is the cause of an error that was Refused.

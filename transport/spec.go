@@ -27,6 +27,8 @@ type Spec struct {
 	request  codec
 	response codec // of a piece, if the response streams
 	stream   relay // a nil stream of the response type; nil if it does not stream
+
+	version version
 }
 
 // Service returns the first part of the name: the service that the operation belongs to.

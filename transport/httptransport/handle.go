@@ -37,6 +37,10 @@ func (s *Server) call(w http.ResponseWriter, r *http.Request, op *operation) {
 	defer c.cancel(nil)
 	var err error
 	if c.caller, err = s.identify(w, r); err == nil {
+		if !op.suits(r.Header) {
+			op.describe(w)
+			return
+		}
 		err = s.begin(c)
 	}
 	if err != nil {
@@ -57,6 +61,20 @@ func (s *Server) call(w http.ResponseWriter, r *http.Request, op *operation) {
 		c.contain(r)
 	}()
 	<-done
+}
+
+// suits reports whether the caller knows the contract of the operation, or one that goes together with it. Callers who say nothing
+// about it are expected to know what they do.
+func (o *operation) suits(h http.Header) bool {
+	known := h[headerContract]
+	return len(known) == 0 || strings.Contains(known[0], o.spec.Fingerprint())
+}
+
+// describe answers with the contract, to which the caller may agree.
+func (o *operation) describe(w http.ResponseWriter) {
+	p := transport.ProblemOf(refuse(genai.Precondition, "the server has the contract %s, which the caller does not know", o.spec.Fingerprint()))
+	p.Op, p.Refused, p.Contract = o.spec.Name, true, o.spec.Contract()
+	writeProblem(w, p)
 }
 
 // contain serves a request whatever its handler does.

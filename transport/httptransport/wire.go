@@ -17,6 +17,7 @@ const (
 	headerTimeout  = "Dovetail-Timeout-Ms"
 	headerAttempt  = "Dovetail-Attempt"
 	headerKey      = "Dovetail-Key"
+	headerContract = "Dovetail-Contract"
 	headerPriority = "Dovetail-Priority"
 	headerMetadata = "Dovetail-Md-"
 )

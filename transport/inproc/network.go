@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -67,7 +68,13 @@ func (n *Network) Call(ctx context.Context, spec *transport.Spec, req any) (any,
 		return nil, &genai.Error{Kind: genai.Precondition, Started: genai.StartedNo,
 			Message: "one side says that the response of " + spec.Name + " arrives in pieces, and the other that it does not"}
 	}
-	encoded := n.Strict || !spec.SameTypes(op.spec)
+	same := spec.SameTypes(op.spec)
+	if !same && !strings.Contains(spec.Agreed(), op.spec.Fingerprint()) {
+		if err := spec.Agree(op.spec.Contract()); err != nil {
+			return nil, err
+		}
+	}
+	encoded := n.Strict || !same
 	if spec.Shared && !encoded {
 		return n.share(ctx, op.handler, req)
 	}
