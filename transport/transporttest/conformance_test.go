@@ -81,8 +81,18 @@ func overHTTP(t *testing.T, at func(testing.TB) (address, scheme string)) {
 		go func() { ended <- server.Serve(ctx, cutter) }() // waited for by stop
 		stop := sync.OnceFunc(func() {
 			cancel()
-			if err := <-ended; err != nil {
-				t.Errorf("the server ended with %v", err)
+			again := time.NewTicker(5 * time.Millisecond)
+			defer again.Stop()
+			for {
+				client.CloseIdleConnections() // or a server waits a second for those who were told of its end over HTTP/2
+				select {
+				case err := <-ended:
+					if err != nil {
+						t.Errorf("the server ended with %v", err)
+					}
+					return
+				case <-again.C:
+				}
 			}
 		})
 		t.Cleanup(func() {
