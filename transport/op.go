@@ -46,7 +46,8 @@ const (
 	//
 	// A Key belongs to one request of one caller: under it, another request is [genai.InvalidRequest]. What cannot be given
 	// again because it was too large, and what another process works on or has left behind, is [genai.Conflict]; nothing is
-	// done twice then. Where results are kept is the server's choice, see [Store].
+	// done twice then. Where results are kept is the server's choice, see [Store]; a repetition that goes to another place, say
+	// because the service has moved, finds them if both places share one.
 	Keyed Idempotency = "keyed"
 )
 

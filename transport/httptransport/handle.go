@@ -31,19 +31,15 @@ type call struct {
 }
 
 // call serves one request from its headers to the end of its response.
-func (s *Server) call(w http.ResponseWriter, r *http.Request, op *operation) {
-	c := &call{op: op, w: w, frames: strings.Contains(r.Header.Get("Accept"), typeFrames)}
+func (s *Server) call(w http.ResponseWriter, r *http.Request, op *operation, caller string) {
+	c := &call{op: op, w: w, caller: caller, frames: strings.Contains(r.Header.Get("Accept"), typeFrames)}
 	c.ctx, c.cancel = context.WithCancelCause(&bare{r.Context()})
 	defer c.cancel(nil)
-	var err error
-	if c.caller, err = s.identify(w, r); err == nil {
-		if !op.suits(r.Header) {
-			op.describe(w)
-			return
-		}
-		err = s.begin(c)
+	if !op.suits(r.Header) {
+		op.describe(w)
+		return
 	}
-	if err != nil {
+	if err := s.begin(c); err != nil {
 		w.Header().Set("Connection", "close") // the body stays unread; another connection may find another server
 		turnAway(w, err, 0)
 		return

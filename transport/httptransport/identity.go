@@ -116,6 +116,9 @@ func (s *Server) identify(w http.ResponseWriter, r *http.Request) (string, error
 	if err == nil && caller == "" {
 		err = refuse(genai.Unauthenticated, "the caller has no name")
 	}
+	if err != nil && r.ProtoMajor < 2 {
+		w.Header().Set("Connection", "close") // the body stays unread
+	}
 	if genai.KindOf(err) == genai.Unauthenticated {
 		w.Header().Set("WWW-Authenticate", "Bearer") // RFC 9110 wants one with a 401
 	}

@@ -25,7 +25,7 @@ type Server struct {
 	// functions may hand out new certificates while the server runs.
 	TLS *tls.Config
 
-	// Identity finds out who sends a request, for an operation or one of the Pages; nil means that nobody asks.
+	// Identity finds out who sends a request; nil means that nobody asks. Only /livez and /readyz answer everybody.
 	Identity Identity
 
 	// Insecure lets Serve listen where other machines can reach it without TLS and Identity. Anybody who can is then
@@ -98,25 +98,30 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		turnAway(w, err, http.StatusForbidden)
 		return
 	}
+	get := r.Method == http.MethodGet || r.Method == http.MethodHead
+	switch {
+	case get && r.URL.Path == "/livez":
+		writeText(w, http.StatusOK, "alive\n")
+		return
+	case get && r.URL.Path == "/readyz":
+		s.ready(w)
+		return
+	}
+	caller, err := s.identify(w, r)
+	if err != nil {
+		turnAway(w, err, 0)
+		return
+	}
 	s.opsMu.RLock()
 	op := s.ops[r.URL.Path]
 	s.opsMu.RUnlock()
-	get := r.Method == http.MethodGet || r.Method == http.MethodHead
 	switch {
 	case op != nil && r.Method == http.MethodPost:
-		s.call(w, r, op)
+		s.call(w, r, op, caller)
 	case op != nil:
 		w.Header().Set("Allow", http.MethodPost)
 		turnAway(w, refuse(genai.Unimplemented, "%s is called with POST", op.spec.Name), http.StatusMethodNotAllowed)
-	case get && r.URL.Path == "/livez":
-		writeText(w, http.StatusOK, "alive\n")
-	case get && r.URL.Path == "/readyz":
-		s.ready(w)
 	case get && s.Pages != nil:
-		if _, err := s.identify(w, r); err != nil {
-			turnAway(w, err, 0)
-			return
-		}
 		s.Pages.ServeHTTP(w, r)
 	case get:
 		turnAway(w, refuse(genai.NotFound, "there is no page here"), 0)

@@ -18,8 +18,11 @@ type Split struct {
 	Old, New transport.Client
 
 	// Key says what belongs together: calls of a service with the same key go the same way, in every process that splits
-	// by the same share, and those that go to New keep going there while the share grows. "" stands for no key: such
-	// calls, and all if Key is nil, go either way at random.
+	// by the same share, and those that go to New keep going there while the share grows. Where it returns "", and if it is
+	// nil, it is the [transport.Key] of the call; calls without that go either way at random.
+	//
+	// A keyed call that is repeated after its key has changed sides is made again there, unless both sides share a
+	// [transport.Store].
 	Key func(ctx context.Context, op string, req any) string
 
 	share atomic.Uint64 // of whole
@@ -60,6 +63,9 @@ func (s *Split) fresh(ctx context.Context, spec *transport.Spec, req any) bool {
 	key := ""
 	if s.Key != nil {
 		key = s.Key(ctx, spec.Name, req)
+	}
+	if key == "" {
+		key = transport.Metadata(ctx, transport.Key)
 	}
 	if key == "" {
 		return uint64(rand.Uint32()) < share

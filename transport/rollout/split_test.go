@@ -130,6 +130,33 @@ func TestSplitWithoutKey(t *testing.T) {
 	}
 }
 
+// TestSplitKeepsKeyedCallsTogether: a call that is repeated goes where it went before, or it would be made twice.
+func TestSplitKeepsKeyedCallsTogether(t *testing.T) {
+	old, fresh := &desk{name: "old"}, &desk{name: "new"}
+	s := &rollout.Split{Old: old.client(), New: fresh.client()}
+	s.Set(50)
+	both := map[string]bool{}
+	for i := range 20 {
+		first := ""
+		for range 5 {
+			a, err := ask.Dial(s)(transport.WithMetadata(t.Context(), transport.Key, fmt.Sprint("order ", i)), &question{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if first == "" {
+				first = a.Text
+			}
+			if a.Text != first {
+				t.Fatalf("order %d went to %s and then to %s", i, first, a.Text)
+			}
+		}
+		both[first] = true
+	}
+	if len(both) != 2 {
+		t.Errorf("all went to %v", both)
+	}
+}
+
 // gone is a place that cannot be reached, or has failed.
 type gone struct{ err error }
 

@@ -42,22 +42,22 @@ func TestInprocStrict(t *testing.T) {
 }
 
 func TestHTTP1(t *testing.T) {
-	overHTTP(t, func(t testing.TB) (string, string) { return "127.0.0.1:0", "http://" })
+	runOverHTTP(t, func(t testing.TB) (string, string) { return "127.0.0.1:0", "http://" })
 }
 
 func TestH2C(t *testing.T) {
-	overHTTP(t, func(t testing.TB) (string, string) { return "127.0.0.1:0", "h2c://" })
+	runOverHTTP(t, func(t testing.TB) (string, string) { return "127.0.0.1:0", "h2c://" })
 }
 
 func TestTLS(t *testing.T) {
-	overHTTP(t, func(t testing.TB) (string, string) { return "127.0.0.1:0", "https://" })
+	runOverHTTP(t, func(t testing.TB) (string, string) { return "127.0.0.1:0", "https://" })
 }
 
 func TestUnix(t *testing.T) {
-	overHTTP(t, func(t testing.TB) (string, string) { return filepath.Join(t.TempDir(), "s"), "unix:" })
+	runOverHTTP(t, func(t testing.TB) (string, string) { return filepath.Join(t.TempDir(), "s"), "unix:" })
 }
 
-func overHTTP(t *testing.T, at func(testing.TB) (address, scheme string)) {
+func runOverHTTP(t *testing.T, at func(testing.TB) (address, scheme string)) {
 	transporttest.Run(t, func(t testing.TB, serve func(transport.Server)) transporttest.Link {
 		address, scheme := at(t)
 		network := "tcp"
