@@ -16,7 +16,20 @@
 // Of the context, the deadline, the cancellation, the number of the attempt and the metadata (see [WithMetadata])
 // travel, and nothing else. Errors arrive as [genai.Error] with all that it says but its cause, marked Remote. A panic
 // becomes an [genai.Internal] error of the one call. A stream is pulled, piece by piece, by the one who reads it, and one
-// that was cut is never taken for one that ended. No call is ever repeated.
+// that was cut is never taken for one that ended. No call is sent again that somebody may have begun to work on.
+//
+// # Money
+//
+// A call to a model is paid for, so repeating one is the caller's decision. An operation that is [Keyed] makes it harmless:
+// repetitions under the same [Key] get what came of the first. Errors say in Started whether work has begun; a [Switch], and what
+// else may send a call elsewhere, goes by the stricter [Spec.Unseen].
+//
+// # While it runs
+//
+// [Switch.Move] moves a service, and handlers that were dialled before follow it; package transport/rollout does so step by step,
+// and back. Two sides with different versions of an operation compare their contracts when they meet: they work together if no
+// field is of two types, and otherwise say which; package transport/contract finds such changes in a test. Who calls is in the
+// metadata [Caller], as far as the transport has made sure of it.
 //
 // Package transporttest proves this for a transport.
 package transport

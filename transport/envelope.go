@@ -11,6 +11,8 @@ import (
 type Envelope struct {
 	Metadata map[string]string // not to be changed
 	Attempt  int               // see [genai.AttemptOf]
+	Key      string            // see [Key]
+	Caller   string            // see [Caller]; a server sets it, a client never does
 	Priority genai.Priority    // see [genai.PriorityOf]
 
 	// Reply is what comes back. For a client it is where the caller wants it, or nil; a server sets a new one, which
@@ -22,7 +24,7 @@ type Envelope struct {
 func EnvelopeOf(ctx context.Context) Envelope {
 	e := Envelope{Attempt: genai.AttemptOf(ctx), Priority: genai.PriorityOf(ctx), Reply: replyTo(ctx)}
 	if m := metadataOf(ctx); m != nil {
-		e.Metadata = m.pairs
+		e.Metadata, e.Key = m.pairs, m.key
 	}
 	return e
 }
@@ -39,10 +41,16 @@ func (e Envelope) Open(ctx context.Context) (context.Context, error) {
 	if e.Reply != nil {
 		ctx = context.WithValue(ctx, ownReplyKey{}, e.Reply)
 	}
-	if len(e.Metadata) == 0 {
+	if len(e.Metadata) == 0 && e.Key == "" && e.Caller == "" {
 		return ctx, nil
 	}
 	m := &metadata{pairs: e.Metadata}
+	if e.Key != "" || e.Caller != "" {
+		if err := checkKey(e.Key); err != nil {
+			return nil, err
+		}
+		m.served = &session{e.Key, e.Caller}
+	}
 	for name, value := range e.Metadata {
 		m.size += len(name) + len(value)
 		if err := checkPair(name, value, m.size); err != nil {

@@ -16,6 +16,20 @@ const (
 	reserved    = "dovetail-"
 )
 
+// Names of metadata that mean something to transports. They stay with one call: a handler finds them with [Metadata], and the
+// calls that it makes do not carry them on.
+const (
+	// Key is the caller's own name for a request to an operation that is Keyed, see [Idempotency], such as the number of an
+	// order. It is set with [WithMetadata] and has at most 256 bytes.
+	Key = "dovetail-key"
+
+	// Caller is who calls, as far as the server has made sure of it: a name that a certificate or a token stands for, or, in
+	// one process, the name that was declared. Nobody can set it.
+	Caller = "dovetail-caller"
+)
+
+const maxKey = 256 // bytes
+
 type metadataKey struct{}
 
 // metadata is what a context holds; it is never changed.
@@ -23,7 +37,13 @@ type metadata struct {
 	pairs map[string]string
 	size  int
 	err   error // the first pair that was wrong
+
+	key    string   // for the calls that are made
+	served *session // of the call that a handler serves; nil if there is none
 }
+
+// A session is what stays with one call.
+type session struct{ key, caller string }
 
 func metadataOf(ctx context.Context) *metadata {
 	m, _ := ctx.Value(metadataKey{}).(*metadata)
@@ -41,7 +61,14 @@ func WithMetadata(ctx context.Context, name, value string) context.Context {
 	next := &metadata{pairs: map[string]string{}}
 	if m := metadataOf(ctx); m != nil {
 		maps.Copy(next.pairs, m.pairs)
-		next.size, next.err = m.size, m.err
+		next.size, next.err, next.key, next.served = m.size, m.err, m.key, m.served
+	}
+	if name == Key {
+		next.key = value
+		if next.err == nil {
+			next.err = checkKey(value)
+		}
+		return context.WithValue(ctx, metadataKey{}, next)
 	}
 	if old, ok := next.pairs[name]; ok {
 		next.size -= len(name) + len(old)
@@ -56,10 +83,25 @@ func WithMetadata(ctx context.Context, name, value string) context.Context {
 
 // Metadata returns the value that the call was made with, or "".
 func Metadata(ctx context.Context, name string) string {
-	if m := metadataOf(ctx); m != nil {
-		return m.pairs[name]
+	m := metadataOf(ctx)
+	switch {
+	case m == nil:
+		return ""
+	case name == Key && m.key != "":
+		return m.key
+	case name == Key && m.served != nil:
+		return m.served.key
+	case name == Caller && m.served != nil:
+		return m.served.caller
 	}
-	return ""
+	return m.pairs[name]
+}
+
+func checkKey(key string) error {
+	if len(key) > maxKey {
+		return &genai.Error{Kind: genai.InvalidRequest, Field: "metadata." + Key, Started: genai.StartedNo, Message: fmt.Sprintf("the key has %d bytes; it may have %d", len(key), maxKey)}
+	}
+	return checkValue(Key, key)
 }
 
 func metadataError(ctx context.Context) error {
@@ -79,6 +121,19 @@ func checkPair(name, value string, size int) error {
 	if strings.HasPrefix(name, reserved) {
 		return wrong("names that begin with %q are the transport's own", reserved)
 	}
+	if err := checkValue(name, value); err != nil {
+		return err
+	}
+	if size > maxMetadata {
+		return wrong("the metadata has %d bytes; it may have %d", size, maxMetadata)
+	}
+	return nil
+}
+
+func checkValue(name, value string) error {
+	wrong := func(message string) error {
+		return &genai.Error{Kind: genai.InvalidRequest, Field: "metadata." + name, Message: message}
+	}
 	for i := range len(value) {
 		if value[i] < ' ' || value[i] > '~' {
 			return wrong("a value of metadata is printable ASCII")
@@ -86,9 +141,6 @@ func checkPair(name, value string, size int) error {
 	}
 	if strings.TrimSpace(value) != value {
 		return wrong("a value of metadata neither begins nor ends with a space")
-	}
-	if size > maxMetadata {
-		return wrong("the metadata has %d bytes; it may have %d", size, maxMetadata)
 	}
 	return nil
 }

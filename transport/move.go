@@ -14,8 +14,9 @@ const Here = "inproc"
 
 // A place is where a service lives. It is never changed.
 type place struct {
-	client Client
-	by     string // the transport: "inproc", or the scheme of the address
+	client  Client
+	address string
+	by      string // the transport: "inproc", or the scheme of the address
 }
 
 // Move sends the calls of a service to another address from now on: one that a [Remote] knows, or [Here]. Calls that are
@@ -54,12 +55,25 @@ func (s *Switch) Reach(service, at string) (Client, error) {
 }
 
 // Point sends the calls of a service through c from now on, until it is moved or pointed elsewhere: for clients that choose
-// call by call, such as those of package transport/rollout. by is what events say in To; of an address it is the scheme.
-func (s *Switch) Point(service, by string, c Client) {
-	by, _, _ = strings.Cut(by, ":")
+// call by call, such as those of package transport/rollout. name is what [Switch.Where] returns meanwhile.
+func (s *Switch) Point(service, name string, c Client) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.put(service, &place{client: c, by: by})
+	s.put(service, newPlace(name, c))
+}
+
+// Where returns the address to which calls of a service go at the moment; "" if nobody said where the service is.
+func (s *Switch) Where(service string) string {
+	p, err := s.place(service)
+	if err != nil {
+		return s.Placement.At[service]
+	}
+	return p.address
+}
+
+func newPlace(address string, c Client) *place {
+	by, _, _ := strings.Cut(address, ":")
+	return &place{c, address, by}
 }
 
 // put must be called with the lock held.
@@ -84,14 +98,13 @@ func (s *Switch) place(service string) (*place, error) {
 
 // settle puts a service where the placement says that it is at first.
 func (s *Switch) settle(service string) (*place, error) {
-	p := &place{client: s.Local, by: Here}
+	p := newPlace(Here, s.Local)
 	if address, elsewhere := s.Placement.At[service]; elsewhere {
 		c, err := s.dial(service, address)
 		if err != nil {
 			return nil, err
 		}
-		p.client = c
-		p.by, _, _ = strings.Cut(address, ":")
+		p = newPlace(address, c)
 	} else if !s.Hosts(service) {
 		return nil, &genai.Error{Kind: genai.NoTarget, Field: "at", Started: genai.StartedNo,
 			Message: fmt.Sprintf("%s is not served here, and nobody said where it is: add -at %s=<address>", service, service)}
@@ -110,7 +123,7 @@ func (s *Switch) settle(service string) (*place, error) {
 // movedOn returns where a call shall go that failed at a place: to the one that the service has moved to since, if no handler
 // has seen the call. Otherwise it returns nil.
 func (s *Switch) movedOn(from *place, spec *Spec, err error) *place {
-	if !neverStarted(err) || !genai.KindOf(err).Failover() {
+	if !spec.Unseen(err) || !genai.KindOf(err).Failover() {
 		return nil
 	}
 	now, lost := s.place(spec.Service())

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/dovetail-go/dovetail/genai"
 )
@@ -18,6 +19,9 @@ type Op[Req, Resp any] struct {
 	Idempotency Idempotency // what repeating a call does; the zero value means that it may do harm or cost money
 	MaxBytes    int64       // the largest request, response or piece, in bytes on a wire; 0 means 32 MiB
 
+	// Keep is how long what came of a keyed call is remembered, see [Keyed]; 0 means 10 minutes.
+	Keep time.Duration
+
 	// Shared hands values over without copying where both sides are in one process. Declare it for messages that
 	// nobody changes after they were sent, where the copy would cost too much; the handler then runs in the
 	// goroutine of the caller. It changes nothing between processes.
@@ -31,6 +35,20 @@ type Idempotency string
 const (
 	Unsafe Idempotency = ""     // repeating may do harm, or costs money
 	Safe   Idempotency = "safe" // repeating changes nothing and costs next to nothing, like a look at something
+
+	// Keyed calls may be repeated under the same [Key]: the server works on them once. A repetition joins the call that is
+	// running, and gets what came of it when it is over, pieces of a stream included. A call without a Key is Unsafe.
+	//
+	// The caller of a keyed call may leave, and come back: the work goes on for a minute without anybody who waits for it,
+	// whatever the deadline of the caller was, before its context ends. What the handler returned is kept for the Keep of
+	// the operation, with an error that is not worth repeating (see [genai.Kind.Retryable]). After one that is, or if the
+	// work was given up, the next call begins anew.
+	//
+	// A Key belongs to one request of one caller: under it, another request is [genai.InvalidRequest]. What cannot be given
+	// again because it was too large, and what another process works on or has left behind, is [genai.Conflict]; nothing is
+	// done twice then. Where results are kept is the server's choice, see [Store]; a repetition that goes to another place, say
+	// because the service has moved, finds them if both places share one.
+	Keyed Idempotency = "keyed"
 )
 
 // Serve makes h the handler of the operation on s. It panics if the name is malformed or taken, or if a type of the
@@ -39,7 +57,11 @@ const (
 // If h panics, the call fails with [genai.Internal] and the stack goes to the log of package log/slog.
 func (op Op[Req, Resp]) Serve(s Server, h genai.Handler[Req, Resp]) {
 	spec := op.spec()
-	s.Handle(spec, contain(spec, genai.Erase(h)))
+	contained := contain(spec, genai.Erase(h))
+	if op.Idempotency == Keyed {
+		contained = (&ledger{spec: spec, next: contained}).handle
+	}
+	s.Handle(spec, contained)
 }
 
 // Dial returns the handler of the operation as c reaches it. It connects to nobody: errors come from calls, with the

@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"encoding/json"
 	"errors"
 	"math"
 	"net/http"
@@ -33,13 +34,18 @@ type Problem struct {
 	// Refused is for servers: the call was turned away before a handler saw it, so it may be sent elsewhere whatever it
 	// would have done. It goes one hop: Started is also what somebody further in has said about a call of the handler's.
 	Refused bool `json:"refused,omitzero"`
+
+	// Contract is for servers: the description of the operation, for a caller who has another one. See [Spec.Agree].
+	Contract json.RawMessage `json:"contract,omitzero"`
 }
 
 // errRefused is the cause of an error that was Refused.
 var errRefused = errors.New("no handler saw the call")
 
-// neverStarted reports whether err proves that no handler has seen the call which failed with it.
-func neverStarted(err error) bool {
+// Unseen reports whether err, with which a [Client] has failed, proves that no handler has seen the call: it was never sent, or
+// turned away. Such a call may be sent elsewhere, whatever it would have done. That Started is no does not prove it: somebody
+// further in may have said so about a call of the handler's.
+func (s *Spec) Unseen(err error) bool {
 	e, ok := err.(*genai.Error)
 	return ok && e.Started == genai.StartedNo && (!e.Remote || e.Err == errRefused)
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"reflect"
 	"strings"
+	"time"
 
 	"github.com/dovetail-go/dovetail/genai"
 )
@@ -16,11 +17,18 @@ type Spec struct {
 	Idempotency Idempotency
 	MaxBytes    int64 // never 0
 	Shared      bool
-	Streams     bool // the response arrives in pieces
+	Streams     bool          // the response arrives in pieces
+	Keep        time.Duration // see [Op]; never 0
+
+	// Results is where a server keeps what came of keyed calls. It may be set by [Server.Handle], for the handler it is
+	// given; nil means in memory.
+	Results Store
 
 	request  codec
 	response codec // of a piece, if the response streams
 	stream   relay // a nil stream of the response type; nil if it does not stream
+
+	version version
 }
 
 // Service returns the first part of the name: the service that the operation belongs to.
@@ -36,10 +44,13 @@ type relay interface {
 	Close() error
 }
 
-const defaultMaxBytes = 32 << 20
+const (
+	defaultMaxBytes = 32 << 20
+	defaultKeep     = 10 * time.Minute
+)
 
 func (op Op[Req, Resp]) spec() *Spec {
-	s := &Spec{Name: op.Name, Idempotency: op.Idempotency, MaxBytes: op.MaxBytes, Shared: op.Shared}
+	s := &Spec{Name: op.Name, Idempotency: op.Idempotency, MaxBytes: op.MaxBytes, Shared: op.Shared, Keep: op.Keep}
 	if !validName(op.Name) {
 		panic(fmt.Sprintf("transport: %q is not the name of an operation: it must look like \"service.operation\"", op.Name))
 	}
@@ -49,8 +60,14 @@ func (op Op[Req, Resp]) spec() *Spec {
 	case op.MaxBytes == 0:
 		s.MaxBytes = defaultMaxBytes
 	}
+	switch {
+	case op.Keep < 0:
+		panic(fmt.Sprintf("transport: %s: Keep is negative", op.Name))
+	case op.Keep == 0:
+		s.Keep = defaultKeep
+	}
 	switch op.Idempotency {
-	case Unsafe, Safe:
+	case Unsafe, Safe, Keyed:
 	default:
 		panic(fmt.Sprintf("transport: %s: Idempotency is %q", op.Name, op.Idempotency))
 	}
@@ -143,6 +160,13 @@ func (s *Spec) next(resp any, c *codec) (m Message, err error) {
 	if err == nil {
 		err = s.fits(m, "piece")
 	}
+	return m, broken(err)
+}
+
+// EncodePiece returns a piece as it travels; piece is a pointer to it, such as [genai.Watch] shows. [Spec.DecodeResponse] is
+// the way back.
+func (s *Spec) EncodePiece(piece any) (Message, error) {
+	m, err := s.response.encodePointer(piece)
 	return m, broken(err)
 }
 

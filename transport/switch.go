@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/dovetail-go/dovetail/genai"
+	"github.com/dovetail-go/dovetail/internal/clock"
 )
 
 // A Switch is the network that an application is built on: it serves and calls like any other, and sends each call to
@@ -29,6 +30,9 @@ type Switch struct {
 	Placement Placement
 	Local     Network  // between services of this process; an inproc.Network, as a rule
 	Remotes   []Remote // to other processes; the first that knows an address is used
+
+	// Results keeps what came of keyed calls to the services here, see [Keyed]; nil means in memory.
+	Results Store
 
 	// Listening is called by Run when others can reach the services here, with the address as others write it.
 	Listening func(address string)
@@ -70,6 +74,9 @@ func (s *Switch) Hosts(service string) bool { return s.Placement.Hosts(service) 
 
 // Handle implements [Server].
 func (s *Switch) Handle(spec *Spec, h genai.AnyHandler) {
+	if s.Results != nil {
+		spec.Results = s.Results
+	}
 	s.Local.Handle(spec, h)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -88,10 +95,10 @@ func (s *Switch) Call(ctx context.Context, spec *Spec, req any) (any, error) {
 		return nil, err
 	}
 	for {
-		began := time.Now()
+		began := clock.Now()
 		resp, err := at.client.Call(ctx, spec, req)
 		genai.Emit(ctx, genai.Event{
-			Name: "call", Op: spec.Name, Target: spec.Service(), To: at.by, Kind: genai.KindOf(err), Elapsed: time.Since(began),
+			Name: "call", Op: spec.Name, Target: spec.Service(), To: at.by, Kind: genai.KindOf(err), Elapsed: time.Duration(clock.Now() - began),
 		})
 		if err == nil {
 			return resp, nil

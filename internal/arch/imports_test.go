@@ -51,6 +51,8 @@ var table = []row{
 	{pkg: "transport/inproc", may: []string{"genai", "internal/...", "transport"}, why: "a transport knows the contract, not its neighbours"},
 	{pkg: "transport/httptransport", may: []string{"genai", "internal/...", "transport"}, why: "net/http and the contract, not its neighbours"},
 	{pkg: "transport/openapi", may: []string{"genai", "internal/...", "transport", jsonschema}, why: "describes contracts to others"},
+	{pkg: "transport/contract", may: []string{"genai", "internal/...", "transport"}, why: "compares what is served with what was; it serves nothing"},
+	{pkg: "transport/rollout", may: []string{"genai", "internal/...", "transport"}, why: "clients that choose between clients; which transports those are is not its business"},
 	{pkg: "transport/transporttest", may: []string{"genai", "genai/genaitest", "internal/...", "transport", "transport/inproc", "transport/httptransport"},
 		why: "runs a user's own test over the transports that come with the library"},
 

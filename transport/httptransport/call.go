@@ -36,7 +36,7 @@ func (c *Client) Call(ctx context.Context, spec *transport.Spec, req any) (any, 
 	if spec.Streams {
 		return c.stream(ctx, spec, hr, sent)
 	}
-	resp, err := c.exchange(ctx, hr.WithContext(ctx), sent)
+	resp, err := c.exchange(ctx, spec, hr.WithContext(ctx), sent)
 	if err != nil {
 		return nil, err
 	}
@@ -70,7 +70,7 @@ func (c *Client) request(ctx context.Context, spec *transport.Spec, m transport.
 			return nil, nil, &e
 		}
 	}
-	h := http.Header{"Content-Type": headerValue(contentType), "Accept": headerValue(accept), "User-Agent": nil}
+	h := http.Header{"Content-Type": headerValue(contentType), "Accept": headerValue(accept), "User-Agent": nil, headerContract: {spec.Agreed()}}
 	e := transport.EnvelopeOf(ctx)
 	setMetadata(h, e.Metadata)
 	if e.Attempt > 1 {
@@ -78,6 +78,14 @@ func (c *Client) request(ctx context.Context, spec *transport.Spec, m transport.
 	}
 	if e.Priority != genai.Critical {
 		h[headerPriority] = []string{string(e.Priority)}
+	}
+	if e.Key != "" {
+		h[headerKey] = []string{e.Key}
+	}
+	if c.Token != nil {
+		if token := c.Token(); token != "" {
+			h["Authorization"] = []string{"Bearer " + token}
+		}
 	}
 	if deadline, ok := ctx.Deadline(); ok {
 		setTimeLeft(h, time.Until(deadline))
@@ -96,28 +104,48 @@ func (c *Client) request(ctx context.Context, spec *transport.Spec, m transport.
 	return hr, b, nil
 }
 
-// exchange sends a request and returns the answer to it, if that is a good one.
-func (c *Client) exchange(ctx context.Context, hr *http.Request, sent *body) (*http.Response, error) {
+// maxAgree is how many servers with contracts that we have not seen may answer one call.
+const maxAgree = 3
+
+// exchange sends a request and returns the answer to it, if that is a good one. A server with another contract is asked again, in
+// other words, if the two go together; it has not called its handler.
+func (c *Client) exchange(ctx context.Context, spec *transport.Spec, hr *http.Request, sent *body) (*http.Response, error) {
+	for n := 0; ; n++ {
+		resp, contract, err := c.try(ctx, hr, sent)
+		if contract == nil || n == maxAgree {
+			return resp, err
+		}
+		if err := spec.Agree(contract); err != nil {
+			return nil, err
+		}
+		hr = hr.Clone(hr.Context())
+		hr.Header[headerContract] = []string{spec.Agreed()}
+		hr.Body = sent.again()
+	}
+}
+
+// try makes one exchange. If it fails since the server has another contract, that is returned as well.
+func (c *Client) try(ctx context.Context, hr *http.Request, sent *body) (_ *http.Response, contract []byte, _ error) {
 	resp, err := c.roundTrip(hr, sent)
 	if err != nil {
 		if over := genai.ContextError(ctx); over != nil {
 			e := *genai.AsError(over)
 			e.Started = sent.started()
-			return nil, &e
+			return nil, nil, &e
 		}
-		return nil, c.lost(err, sent)
+		return nil, nil, c.lost(err, sent)
 	}
 	pairs := metadataIn(resp.Header)
 	bringBack(transport.EnvelopeOf(ctx).Reply, pairs)
 	if resp.StatusCode == http.StatusOK {
-		return resp, nil
+		return resp, nil, nil
 	}
 	defer resp.Body.Close()
-	err = refusal(resp)
+	contract, err = refusal(resp)
 	if over := genai.ContextError(ctx); over != nil {
-		err = over
+		return nil, nil, over
 	}
-	return nil, err
+	return nil, contract, err
 }
 
 // lost makes an error of an exchange that brought no answer.
@@ -125,6 +153,9 @@ func (c *Client) lost(err error, sent *body) error {
 	e := &genai.Error{Kind: genai.Unavailable, Started: sent.started(), Err: err}
 	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "dial" || unseen(err) {
 		e.Started = genai.StartedNo
+	}
+	if kind := handshake(err); kind != "" {
+		e.Kind, e.Started = kind, genai.StartedNo
 	}
 	if e.Started == genai.StartedNo {
 		e.Message = fmt.Sprintf("cannot reach %s: %v", c.Address, err)
@@ -161,19 +192,19 @@ func receive(spec *transport.Spec, resp *http.Response) (any, error) {
 	return spec.DecodeResponse(m)
 }
 
-// refusal returns the error that an answer other than 200 stands for.
-func refusal(resp *http.Response) error {
+// refusal returns the error that an answer other than 200 stands for, and the contract of the server if it refuses ours.
+func refusal(resp *http.Response) (contract []byte, _ error) {
 	t := mediaType(resp.Header.Get("Content-Type"))
 	if t != typeProblem {
-		return foreign(resp, t)
+		return nil, foreign(resp, t)
 	}
 	text, err := io.ReadAll(io.LimitReader(resp.Body, maxTrailer))
 	if err != nil {
-		return &genai.Error{Kind: genai.Unavailable, Message: fmt.Sprintf("the answer with status %d was cut: %v", resp.StatusCode, err), Err: err}
+		return nil, &genai.Error{Kind: genai.Unavailable, Message: fmt.Sprintf("the answer with status %d was cut: %v", resp.StatusCode, err), Err: err}
 	}
 	p := transport.Problem{}
 	if err := json.Unmarshal(text, &p); err != nil {
-		return &genai.Error{Kind: transport.KindOf(resp.StatusCode), Message: fmt.Sprintf("the answer has status %d and cannot be understood", resp.StatusCode)}
+		return nil, &genai.Error{Kind: transport.KindOf(resp.StatusCode), Message: fmt.Sprintf("the answer has status %d and cannot be understood", resp.StatusCode)}
 	}
 	if p.Kind == "" {
 		p.Status = resp.StatusCode // somebody else's problem, such as a gateway's
@@ -182,7 +213,10 @@ func refusal(resp *http.Response) error {
 	if e.RetryAfter == 0 {
 		e.RetryAfter = retryafter.Parse(resp.Header, time.Now())
 	}
-	return e
+	if p.Refused && resp.StatusCode == http.StatusPreconditionFailed {
+		contract = p.Contract
+	}
+	return contract, e
 }
 
 // foreign makes an error of an answer that no server of ours has given.

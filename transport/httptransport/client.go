@@ -2,11 +2,16 @@ package httptransport
 
 import (
 	"context"
+	"crypto/tls"
+	"fmt"
 	"net"
 	"net/http"
 	"net/url"
+	"strings"
 	"sync"
 	"time"
+
+	"github.com/dovetail-go/dovetail/genai"
 )
 
 // A Client calls what a [Server] serves. Only Address must be set, before use. It is safe for concurrent use, connects
@@ -19,8 +24,15 @@ type Client struct {
 	// with [genai.InvalidRequest], whose Field is "address".
 	Address string
 
+	// TLS is for "https": whom to trust, and the certificate to show. nil means those that the system trusts, and none.
+	TLS *tls.Config
+
+	// Token returns what the client sends with each request to say who it is: see [Tokens]. nil means nothing. It is sent over
+	// TLS, to this machine, and nowhere else: a call that would send it elsewhere fails with [genai.Precondition].
+	Token func() string
+
 	// Transport makes the requests; nil means one of the client's own, with as many connections as calls need. Set it
-	// for certificates, credentials or proxies. It must not repeat requests, nor limit how long one may take.
+	// for proxies, and the like; TLS is not used then. It must not repeat requests, nor limit how long one may take.
 	Transport http.RoundTripper
 
 	once sync.Once
@@ -52,6 +64,10 @@ func (c *Client) connect() {
 		c.err = err
 		return
 	}
+	if c.Token != nil && !at.private() {
+		c.err = &genai.Error{Kind: genai.Precondition, Field: "address", Started: genai.StartedNo, Message: fmt.Sprintf("a token would be sent in clear to %s: use https", at.host)}
+		return
+	}
 	c.base = url.URL{Scheme: at.scheme, Host: at.host, Path: at.path}
 	switch at.scheme {
 	case "h2c":
@@ -61,8 +77,23 @@ func (c *Client) connect() {
 	}
 	c.via = c.Transport
 	if c.via == nil {
-		c.via = newTransport(at)
+		t := newTransport(at)
+		t.TLSClientConfig = c.TLS.Clone()
+		c.via = t
 	}
+}
+
+// private reports whether nobody between can listen.
+func (a address) private() bool {
+	if a.scheme == "https" || a.scheme == "unix" {
+		return true
+	}
+	host, _, err := net.SplitHostPort(a.host)
+	if err != nil {
+		host = a.host
+	}
+	ip := net.ParseIP(strings.Trim(host, "[]"))
+	return strings.EqualFold(host, "localhost") || ip != nil && ip.IsLoopback()
 }
 
 func newTransport(at address) *http.Transport {

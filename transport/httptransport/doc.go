@@ -13,6 +13,7 @@
 //
 // # Who may call
 //
-// A Server listens on this machine only, unless it is told that the network around it can be trusted. It answers no
-// request that a browser sends on behalf of another site.
+// A Server listens on this machine only, unless it has TLS and an [Identity] that makes sure of each caller, or is told that the
+// network around it can be trusted. [Certificates] and [Tokens] are the two that there are; handlers find the name in the
+// metadata [transport.Caller]. It answers no request that a browser sends on behalf of another site.
 package httptransport

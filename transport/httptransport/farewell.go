@@ -20,7 +20,10 @@ type peers struct {
 	mu   sync.Mutex
 	all  map[net.Conn]*peer
 	told int           // how many were told and have not left yet
-	left chan struct{} // closed when those have left
+	left chan struct{} // closed when those have left; nil if nobody waits for it
+
+	ending  bool
+	goodbye []byte
 }
 
 type peer struct {
@@ -52,7 +55,7 @@ var errEnding = refuse(genai.Unavailable, "the server is about to end and takes 
 
 // watch makes hs tell the peers what becomes of its connections.
 func (p *peers) watch(hs *http.Server) {
-	p.all = map[net.Conn]*peer{}
+	p.all, p.goodbye = map[net.Conn]*peer{}, goodbye()
 	hs.ConnContext = func(ctx context.Context, conn net.Conn) context.Context {
 		one := &peer{}
 		p.mu.Lock()
@@ -60,23 +63,37 @@ func (p *peers) watch(hs *http.Server) {
 		p.all[conn] = one
 		return context.WithValue(ctx, peerKey{}, one)
 	}
-	hs.ConnState = func(conn net.Conn, state http.ConnState) {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		one := p.all[conn]
-		if one == nil {
-			return
+	hs.ConnState = p.changed
+}
+
+// changed is told what becomes of a connection.
+func (p *peers) changed(conn net.Conn, state http.ConnState) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	one := p.all[conn]
+	if one == nil {
+		return
+	}
+	one.idle = state == http.StateIdle
+	switch state {
+	case http.StateIdle:
+		if p.ending {
+			p.tell(conn, one)
 		}
-		one.idle = state == http.StateIdle
-		if state != http.StateClosed && state != http.StateHijacked {
-			return
-		}
+	case http.StateClosed, http.StateHijacked:
 		delete(p.all, conn)
 		if one.told {
-			if p.told--; p.told == 0 {
-				close(p.left)
-			}
+			p.told--
+			p.leave()
 		}
+	}
+}
+
+// leave ends the farewell when nobody is left who was told.
+func (p *peers) leave() {
+	if p.told == 0 && p.left != nil {
+		close(p.left)
+		p.left = nil
 	}
 }
 
@@ -95,28 +112,33 @@ func seen(r *http.Request) {
 func (p *peers) farewell() {
 	p.mu.Lock()
 	open := len(p.all)
-	p.left = make(chan struct{})
-	var idle []net.Conn
+	left := make(chan struct{})
+	p.left, p.ending = left, true
 	for conn, one := range p.all {
-		if one.idle && one.http1.Load() {
-			one.told = true
-			idle = append(idle, conn)
+		if one.idle {
+			p.tell(conn, one)
 		}
 	}
-	p.told = len(idle)
+	p.leave()
 	p.mu.Unlock()
-	last := goodbye()
-	for _, conn := range idle {
-		_ = conn.SetWriteDeadline(time.Now().Add(farewellTime)) // whoever does not listen is not waited for
-		_, _ = conn.Write(last)
-		if half, ok := conn.(interface{ CloseWrite() error }); ok {
-			_ = half.CloseWrite() // what they have sent is still read, so that nothing resets the connection
-		}
+	if open == 0 {
+		return
 	}
-	if len(idle) > 0 {
-		within(p.left, farewellTime)
+	within(left, farewellTime)
+	time.Sleep(settleTime)
+}
+
+// tell says goodbye. It must be called with the lock held, and does not wait: a few words always find room in a connection on
+// which nothing goes on.
+func (p *peers) tell(conn net.Conn, one *peer) {
+	if one.told || !one.http1.Load() {
+		return
 	}
-	if open > 0 {
-		time.Sleep(settleTime)
+	one.told = true
+	p.told++
+	_ = conn.SetWriteDeadline(time.Now().Add(farewellTime / 10))
+	_, _ = conn.Write(p.goodbye)
+	if half, ok := conn.(interface{ CloseWrite() error }); ok {
+		_ = half.CloseWrite() // what they have sent is still read, so that nothing resets the connection
 	}
 }

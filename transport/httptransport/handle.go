@@ -22,6 +22,7 @@ type call struct {
 	op     *operation
 	w      http.ResponseWriter
 	frames bool // the caller understands them
+	caller string
 	reply  *transport.Reply
 	ctx    context.Context
 	cancel context.CancelCauseFunc
@@ -30,10 +31,14 @@ type call struct {
 }
 
 // call serves one request from its headers to the end of its response.
-func (s *Server) call(w http.ResponseWriter, r *http.Request, op *operation) {
-	c := &call{op: op, w: w, frames: strings.Contains(r.Header.Get("Accept"), typeFrames)}
+func (s *Server) call(w http.ResponseWriter, r *http.Request, op *operation, caller string) {
+	c := &call{op: op, w: w, caller: caller, frames: strings.Contains(r.Header.Get("Accept"), typeFrames)}
 	c.ctx, c.cancel = context.WithCancelCause(&bare{r.Context()})
 	defer c.cancel(nil)
+	if !op.suits(r.Header) {
+		op.describe(w)
+		return
+	}
 	if err := s.begin(c); err != nil {
 		w.Header().Set("Connection", "close") // the body stays unread; another connection may find another server
 		turnAway(w, err, 0)
@@ -52,6 +57,20 @@ func (s *Server) call(w http.ResponseWriter, r *http.Request, op *operation) {
 		c.contain(r)
 	}()
 	<-done
+}
+
+// suits reports whether the caller knows the contract of the operation, or one that goes together with it. Callers who say nothing
+// about it are expected to know what they do.
+func (o *operation) suits(h http.Header) bool {
+	known := h[headerContract]
+	return len(known) == 0 || strings.Contains(known[0], o.spec.Fingerprint())
+}
+
+// describe answers with the contract, to which the caller may agree.
+func (o *operation) describe(w http.ResponseWriter) {
+	p := transport.ProblemOf(refuse(genai.Precondition, "the server has the contract %s, which the caller does not know", o.spec.Fingerprint()))
+	p.Op, p.Refused, p.Contract = o.spec.Name, true, o.spec.Contract()
+	writeProblem(w, p)
 }
 
 // contain serves a request whatever its handler does.
@@ -123,7 +142,7 @@ func (c *call) open(h http.Header) (ctx context.Context, done func(), err error)
 		return nil, nil, refuse(genai.DeadlineExceeded, "the caller's time was up when the request arrived")
 	}
 	c.reply = &transport.Reply{}
-	e := transport.Envelope{Metadata: metadataIn(h), Attempt: attempt, Priority: priorityIn(h), Reply: c.reply}
+	e := transport.Envelope{Metadata: metadataIn(h), Attempt: attempt, Priority: priorityIn(h), Key: h.Get(headerKey), Caller: c.caller, Reply: c.reply}
 	if ctx, err = e.Open(c.ctx); err != nil {
 		return nil, nil, err
 	}

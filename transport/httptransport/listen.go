@@ -69,14 +69,15 @@ func listenError(kind genai.Kind, format string, args ...any) *genai.Error {
 	return &genai.Error{Kind: kind, Field: "listen", Started: genai.StartedNo, Message: fmt.Sprintf(format, args...)}
 }
 
-// listen opens an address to listen at: "host:port", with or without "http://" in front, or "unix:/path".
-func listen(text string) (net.Listener, error) {
+// listen opens an address to listen at: "host:port", with or without "http://" in front, or "https://" if the server speaks TLS,
+// or "unix:/path".
+func listen(text string, encrypted bool) (net.Listener, error) {
 	if path, ok := strings.CutPrefix(text, "unix:"); ok {
 		return listenUnix(strings.TrimPrefix(path, "//"))
 	}
 	hostPort := text
 	if scheme, rest, ok := strings.Cut(text, "://"); ok {
-		if scheme != "http" && scheme != "h2c" {
+		if scheme != "http" && scheme != "h2c" && (scheme != "https" || !encrypted) {
 			return nil, listenError(genai.Unsupported, "cannot listen at %q: servers listen at \"host:port\" or \"unix:/path/of.sock\"", text)
 		}
 		hostPort = strings.TrimSuffix(rest, "/")
@@ -135,11 +136,19 @@ func abandoned(path string) bool {
 	return errors.Is(err, syscall.ECONNREFUSED)
 }
 
-// reachable refuses a listener that other machines can reach, where nobody said that it may be.
+// reachable refuses a listener that other machines can reach, where nobody asks who they are and nobody said that this is as it
+// should be.
 func (s *Server) reachable(at net.Addr) error {
-	tcp, ok := at.(*net.TCPAddr)
-	if s.Insecure || !ok || tcp.IP.IsLoopback() {
+	if s.Insecure || s.TLS != nil && s.Identity != nil {
 		return nil
 	}
-	return listenError(genai.Precondition, "%v can be reached from other machines, and nothing asks them who they are: listen at 127.0.0.1, or set Insecure if the network around it can be trusted", at)
+	switch at := at.(type) {
+	case *net.UnixAddr:
+		return nil
+	case *net.TCPAddr:
+		if at.IP.IsLoopback() {
+			return nil
+		}
+	}
+	return listenError(genai.Precondition, "%v can be reached from other machines, and nothing asks them who they are: listen at 127.0.0.1, or set TLS and Identity, or Insecure if the network around it can be trusted", at)
 }

@@ -18,7 +18,7 @@ import (
 // stream makes a call whose response arrives in pieces.
 func (c *Client) stream(ctx context.Context, spec *transport.Spec, hr *http.Request, sent *body) (any, error) {
 	inner, cancel := context.WithCancel(ctx)
-	resp, err := c.exchange(ctx, hr.WithContext(inner), sent)
+	resp, err := c.exchange(ctx, spec, hr.WithContext(inner), sent)
 	if err != nil {
 		cancel()
 		return nil, err

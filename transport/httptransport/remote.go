@@ -2,6 +2,7 @@ package httptransport
 
 import (
 	"context"
+	"crypto/tls"
 	"net"
 	"net/http"
 	"os"
@@ -12,9 +13,12 @@ import (
 
 // A Remote is this transport for a [transport.Switch]. The zero value is ready; set the fields before use.
 type Remote struct {
-	Insecure bool         // see [Server]
-	Pages    http.Handler // see [Server]
-	Hosts    []string     // see [Server]
+	TLS      *tls.Config   // see [Server] and [Client]: one for both, with the certificate of this process
+	Identity Identity      // see [Server]
+	Token    func() string // see [Client]; it is sent to all addresses of services
+	Insecure bool          // see [Server]
+	Pages    http.Handler  // see [Server]
+	Hosts    []string      // see [Server]
 }
 
 // Dial implements [transport.Remote]. Addresses are those of a [Client].
@@ -22,18 +26,18 @@ func (r *Remote) Dial(address string) (transport.Client, error) {
 	if _, err := parseAddress(address); err != nil {
 		return nil, err
 	}
-	return &Client{Address: address}, nil
+	return &Client{Address: address, TLS: r.TLS, Token: r.Token}, nil
 }
 
 // Listen implements [transport.Remote]. Addresses are "host:port", where port 0 takes a free one, and "unix:/path". The
 // Listener has a method String, which returns the address for clients. An address that is taken is
-// [genai.Unavailable], and one that other machines can reach needs Insecure.
+// [genai.Unavailable], and one that other machines can reach needs TLS and Identity, or Insecure.
 func (r *Remote) Listen(address string) (transport.Listener, error) {
-	l, err := listen(address)
+	l, err := listen(address, r.TLS != nil)
 	if err != nil {
 		return nil, err
 	}
-	server := &listener{Server: Server{Insecure: r.Insecure, Pages: r.Pages, Hosts: r.Hosts}, l: l}
+	server := &listener{Server: Server{TLS: r.TLS, Identity: r.Identity, Insecure: r.Insecure, Pages: r.Pages, Hosts: r.Hosts}, l: l}
 	if err := server.reachable(l.Addr()); err != nil {
 		_ = l.Close() // the other error says more
 		return nil, err
@@ -63,5 +67,9 @@ func (l *listener) String() string {
 			host = name
 		}
 	}
-	return "http://" + net.JoinHostPort(host, strconv.Itoa(tcp.Port))
+	scheme := "http://"
+	if l.TLS != nil {
+		scheme = "https://"
+	}
+	return scheme + net.JoinHostPort(host, strconv.Itoa(tcp.Port))
 }

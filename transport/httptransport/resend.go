@@ -1,8 +1,13 @@
 package httptransport
 
 import (
+	"crypto/tls"
+	"errors"
+	"net"
 	"net/http"
 	"strings"
+
+	"github.com/dovetail-go/dovetail/genai"
 )
 
 // maxResend is how often a request is sent again that nobody has seen: connections that wait in a pool end together.
@@ -42,4 +47,25 @@ func (c *Client) roundTrip(hr *http.Request, sent *body) (*http.Response, error)
 		resp, err = c.via.RoundTrip(hr)
 	}
 	return resp, err
+}
+
+// handshake returns what an error of TLS means that ends a connection before it carries anything; "" for other errors. What the
+// other side thinks of our certificate may come after the request was written, but it ends the connection before that is read.
+// The alerts of RFC 8446, section 6, have no types in package tls.
+func handshake(err error) genai.Kind {
+	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		return genai.Unavailable // somebody else is at the address
+	}
+	op, ok := errors.AsType[*net.OpError](err)
+	if !ok || op.Op != "remote error" || op.Err == nil {
+		return ""
+	}
+	switch op.Err.Error() {
+	case "tls: certificate required", "tls: bad certificate", "tls: unsupported certificate", "tls: revoked certificate",
+		"tls: expired certificate", "tls: unknown certificate", "tls: unknown certificate authority":
+		return genai.Unauthenticated
+	case "tls: handshake failure", "tls: protocol version not supported", "tls: no application protocol":
+		return genai.Unavailable
+	}
+	return ""
 }

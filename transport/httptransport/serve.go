@@ -21,14 +21,19 @@ const (
 )
 
 // Serve answers on l until ctx ends, closes l, and returns nil. It speaks HTTP/1.1, and HTTP/2 with those who begin with
-// it. l must be a listener that only this machine can reach, unless the Server is Insecure.
+// it; with TLS, whatever the client prefers. Where other machines can reach l, it needs TLS and Identity, or has to be told that
+// it is Insecure: otherwise it fails with [genai.Precondition].
 //
 // When ctx ends, /readyz says so and new calls are refused with [genai.Unavailable], which tells clients that they
 // have not started. Running calls and streams may go on for DrainGrace; then their contexts end and their callers get
 // [genai.Unavailable]. Serve waits for the handlers a few seconds more, and returns a [genai.Timeout] error that names
 // those that did not heed their context. A Server that has ended takes no more calls.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
-	if err := s.reachable(l.Addr()); err != nil {
+	err := s.reachable(l.Addr())
+	if err == nil {
+		err = s.checkTLS()
+	}
+	if err != nil {
 		_ = l.Close() // the other error says more
 		return err
 	}
@@ -44,16 +49,23 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	var connections peers
 	connections.watch(hs)
 	hs.Protocols.SetHTTP1(true)
-	hs.Protocols.SetUnencryptedHTTP2(true)
+	serve := func() error { return hs.Serve(l) }
+	if _, local := l.Addr().(*net.UnixAddr); local || s.TLS == nil {
+		hs.Protocols.SetUnencryptedHTTP2(true)
+	} else {
+		hs.Protocols.SetHTTP2(true)
+		hs.TLSConfig = s.TLS.Clone()
+		serve = func() error { return hs.ServeTLS(l, "", "") }
+	}
 	failed := make(chan error, 1)
-	go func() { failed <- hs.Serve(l) }() // ends with hs, for which this function waits
+	go func() { failed <- serve() }() // ends with hs, for which this function waits
 	select {
 	case err := <-failed:
 		_ = s.finish(hs, &connections)
 		return &genai.Error{Kind: genai.Unavailable, Field: "listen", Message: fmt.Sprintf("cannot go on listening at %v: %v", l.Addr(), err), Err: err}
 	case <-ctx.Done():
 	}
-	err := s.finish(hs, &connections)
+	err = s.finish(hs, &connections)
 	if serve := <-failed; !errors.Is(serve, http.ErrServerClosed) {
 		err = errors.Join(err, serve)
 	}

@@ -2,6 +2,7 @@ package httptransport
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"net"
 	"net/http"
@@ -20,8 +21,15 @@ import (
 // is a server complete with limits and an orderly end. Whichever it is, GET /livez answers as long as the process does, and
 // GET /readyz answers 503 once the Server takes no more calls.
 type Server struct {
-	// Insecure lets Serve listen where other machines can reach it. Anybody who can is then allowed to call: declare it
-	// where the network, or a proxy in front, sees to that.
+	// TLS is what Serve encrypts with, over HTTP/2 and HTTP/1.1; nil means that it does not, nor does it on a unix socket. Its
+	// functions may hand out new certificates while the server runs.
+	TLS *tls.Config
+
+	// Identity finds out who sends a request; nil means that nobody asks. Only /livez and /readyz answer everybody.
+	Identity Identity
+
+	// Insecure lets Serve listen where other machines can reach it without TLS and Identity. Anybody who can is then
+	// allowed to call, and anybody between may listen: declare it where the network, or a proxy in front, sees to that.
 	Insecure bool
 
 	// Hosts are further names by which this server is called over the loopback interface, such as those that a proxy on
@@ -38,6 +46,9 @@ type Server struct {
 	// MaxInFlight is how many calls may run at a time; 0 means that there is no limit. A call beyond it is refused at
 	// once with [genai.Overloaded]; nothing is queued.
 	MaxInFlight int
+
+	// Results keeps what came of keyed calls, see [transport.Keyed]; nil means in memory.
+	Results transport.Store
 
 	origin http.CrossOriginProtection
 
@@ -69,6 +80,9 @@ func (s *Server) Handle(spec *transport.Spec, h genai.AnyHandler) {
 	if s.ops == nil {
 		s.ops = map[string]*operation{}
 	}
+	if s.Results != nil {
+		spec.Results = s.Results
+	}
 	s.ops[path] = &operation{spec, h}
 }
 
@@ -84,20 +98,29 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		turnAway(w, err, http.StatusForbidden)
 		return
 	}
+	get := r.Method == http.MethodGet || r.Method == http.MethodHead
+	switch {
+	case get && r.URL.Path == "/livez":
+		writeText(w, http.StatusOK, "alive\n")
+		return
+	case get && r.URL.Path == "/readyz":
+		s.ready(w)
+		return
+	}
+	caller, err := s.identify(w, r)
+	if err != nil {
+		turnAway(w, err, 0)
+		return
+	}
 	s.opsMu.RLock()
 	op := s.ops[r.URL.Path]
 	s.opsMu.RUnlock()
-	get := r.Method == http.MethodGet || r.Method == http.MethodHead
 	switch {
 	case op != nil && r.Method == http.MethodPost:
-		s.call(w, r, op)
+		s.call(w, r, op, caller)
 	case op != nil:
 		w.Header().Set("Allow", http.MethodPost)
 		turnAway(w, refuse(genai.Unimplemented, "%s is called with POST", op.spec.Name), http.StatusMethodNotAllowed)
-	case get && r.URL.Path == "/livez":
-		writeText(w, http.StatusOK, "alive\n")
-	case get && r.URL.Path == "/readyz":
-		s.ready(w)
 	case get && s.Pages != nil:
 		s.Pages.ServeHTTP(w, r)
 	case get:

@@ -16,6 +16,8 @@ import (
 const (
 	headerTimeout  = "Dovetail-Timeout-Ms"
 	headerAttempt  = "Dovetail-Attempt"
+	headerKey      = "Dovetail-Key"
+	headerContract = "Dovetail-Contract"
 	headerPriority = "Dovetail-Priority"
 	headerMetadata = "Dovetail-Md-"
 )

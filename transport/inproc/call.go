@@ -13,6 +13,7 @@ import (
 
 // A call is one request on its way.
 type call struct {
+	caller  string
 	spec    *transport.Spec // of the caller
 	server  *transport.Spec
 	handler genai.AnyHandler
@@ -37,6 +38,7 @@ type result struct {
 // run calls the handler in a goroutine of its own, under a context that ends when the response is over.
 func (c *call) run(ctx context.Context, req any) (any, error) {
 	envelope := transport.EnvelopeOf(ctx)
+	envelope.Caller = c.caller
 	if c.reply = envelope.Reply; c.reply != nil {
 		c.own = &transport.Reply{}
 		envelope.Reply = c.own
@@ -108,8 +110,9 @@ func (c *call) receive(ctx context.Context, r result) (any, error) {
 func nothing() {}
 
 // share calls the handler for those who promised not to change anything.
-func share(ctx context.Context, handler genai.AnyHandler, req any) (any, error) {
+func (n *Network) share(ctx context.Context, handler genai.AnyHandler, req any) (any, error) {
 	envelope := transport.EnvelopeOf(ctx)
+	envelope.Caller = n.Name
 	if reply := envelope.Reply; reply != nil {
 		return shareWithReply(ctx, handler, req, envelope)
 	}

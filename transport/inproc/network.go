@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -20,6 +21,12 @@ type Network struct {
 	// Strict sends every message through the codec of the wire, and calls the handlers of operations that are declared
 	// Safe twice, to find out in tests what would go wrong between processes. It is slower by a factor of ten.
 	Strict bool
+
+	// Name is who calls: what handlers find as [transport.Caller]. "" names nobody.
+	Name string
+
+	// Results keeps what came of keyed calls, see [transport.Keyed]; nil means in memory.
+	Results transport.Store
 
 	mu     sync.Mutex                        // held by those who change served
 	served atomic.Pointer[map[string]served] // a map that is never changed, so that calls need no lock
@@ -41,6 +48,9 @@ func (n *Network) Handle(spec *transport.Spec, h genai.AnyHandler) {
 	if _, taken := next[spec.Name]; taken {
 		panic(fmt.Sprintf("inproc: %s has a handler already", spec.Name))
 	}
+	if n.Results != nil {
+		spec.Results = n.Results
+	}
 	next[spec.Name] = served{spec, h}
 	n.served.Store(&next)
 }
@@ -58,11 +68,17 @@ func (n *Network) Call(ctx context.Context, spec *transport.Spec, req any) (any,
 		return nil, &genai.Error{Kind: genai.Precondition, Started: genai.StartedNo,
 			Message: "one side says that the response of " + spec.Name + " arrives in pieces, and the other that it does not"}
 	}
-	encoded := n.Strict || !spec.SameTypes(op.spec)
-	if spec.Shared && !encoded {
-		return share(ctx, op.handler, req)
+	same := spec.SameTypes(op.spec)
+	if !same && !strings.Contains(spec.Agreed(), op.spec.Fingerprint()) {
+		if err := spec.Agree(op.spec.Contract()); err != nil {
+			return nil, err
+		}
 	}
-	c := &call{spec: spec, server: op.spec, handler: op.handler, strict: n.Strict, encoded: encoded}
+	encoded := n.Strict || !same
+	if spec.Shared && !encoded {
+		return n.share(ctx, op.handler, req)
+	}
+	c := &call{caller: n.Name, spec: spec, server: op.spec, handler: op.handler, strict: n.Strict, encoded: encoded}
 	c.bare.Context = ctx
 	return c.run(ctx, req)
 }

@@ -30,6 +30,9 @@ var broken = map[string]struct {
 	"drops metadata": {promise: "C5", call: func(n *inproc.Network, ctx context.Context, spec *transport.Spec, req any) (any, error) {
 		return n.Call(forgetful{ctx}, spec, req)
 	}},
+	"loses the key": {promise: "R3", call: func(n *inproc.Network, ctx context.Context, spec *transport.Spec, req any) (any, error) {
+		return n.Call(transport.WithMetadata(ctx, transport.Key, ""), spec, req)
+	}},
 	"loses what an error says": {promise: "E1", call: func(n *inproc.Network, ctx context.Context, spec *transport.Spec, req any) (any, error) {
 		resp, err := n.Call(ctx, spec, req)
 		if err != nil {

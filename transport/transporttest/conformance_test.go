@@ -2,12 +2,14 @@ package transporttest_test
 
 import (
 	"context"
+	"crypto/tls"
 	"net"
 	"path/filepath"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/dovetail-go/dovetail/internal/certtest"
 	"github.com/dovetail-go/dovetail/transport"
 	"github.com/dovetail-go/dovetail/transport/httptransport"
 	"github.com/dovetail-go/dovetail/transport/inproc"
@@ -40,18 +42,22 @@ func TestInprocStrict(t *testing.T) {
 }
 
 func TestHTTP1(t *testing.T) {
-	overHTTP(t, func(t testing.TB) (string, string) { return "127.0.0.1:0", "http://" })
+	runOverHTTP(t, func(t testing.TB) (string, string) { return "127.0.0.1:0", "http://" })
 }
 
 func TestH2C(t *testing.T) {
-	overHTTP(t, func(t testing.TB) (string, string) { return "127.0.0.1:0", "h2c://" })
+	runOverHTTP(t, func(t testing.TB) (string, string) { return "127.0.0.1:0", "h2c://" })
+}
+
+func TestTLS(t *testing.T) {
+	runOverHTTP(t, func(t testing.TB) (string, string) { return "127.0.0.1:0", "https://" })
 }
 
 func TestUnix(t *testing.T) {
-	overHTTP(t, func(t testing.TB) (string, string) { return filepath.Join(t.TempDir(), "s"), "unix:" })
+	runOverHTTP(t, func(t testing.TB) (string, string) { return filepath.Join(t.TempDir(), "s"), "unix:" })
 }
 
-func overHTTP(t *testing.T, at func(testing.TB) (address, scheme string)) {
+func runOverHTTP(t *testing.T, at func(testing.TB) (address, scheme string)) {
 	transporttest.Run(t, func(t testing.TB, serve func(transport.Server)) transporttest.Link {
 		address, scheme := at(t)
 		network := "tcp"
@@ -64,23 +70,51 @@ func overHTTP(t *testing.T, at func(testing.TB) (address, scheme string)) {
 		}
 		cutter := &cutter{Listener: l}
 		server := &httptransport.Server{DrainGrace: 30 * time.Second}
+		client := &httptransport.Client{Address: scheme + l.Addr().String()}
+		if scheme == "https://" {
+			server.TLS, server.Identity = mutual(t), &httptransport.Certificates{Names: []string{"suite.internal"}}
+			client.TLS = server.TLS
+		}
 		serve(server)
 		ctx, cancel := context.WithCancel(context.Background())
 		ended := make(chan error, 1)
 		go func() { ended <- server.Serve(ctx, cutter) }() // waited for by stop
 		stop := sync.OnceFunc(func() {
 			cancel()
-			if err := <-ended; err != nil {
-				t.Errorf("the server ended with %v", err)
+			again := time.NewTicker(5 * time.Millisecond)
+			defer again.Stop()
+			for {
+				client.CloseIdleConnections() // or a server waits a second for those who were told of its end over HTTP/2
+				select {
+				case err := <-ended:
+					if err != nil {
+						t.Errorf("the server ended with %v", err)
+					}
+					return
+				case <-again.C:
+				}
 			}
 		})
-		client := &httptransport.Client{Address: scheme + l.Addr().String()}
 		t.Cleanup(func() {
 			client.CloseIdleConnections()
 			stop()
 		})
 		return transporttest.Link{Client: client, Stop: stop, Cut: cutter.cut}
 	})
+}
+
+// mutual returns what both sides need to know each other by certificates. Between them package net/http speaks HTTP/2.
+func mutual(t testing.TB) *tls.Config {
+	t.Helper()
+	authority, err := certtest.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	own, err := authority.Certificate(time.Now().Add(time.Hour), "127.0.0.1", "suite.internal")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &tls.Config{Certificates: []tls.Certificate{own}, RootCAs: authority.Pool, ClientCAs: authority.Pool, ClientAuth: tls.RequireAndVerifyClientCert}
 }
 
 // A cutter can break the connections that it has accepted.

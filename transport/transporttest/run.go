@@ -80,7 +80,7 @@ type variant struct {
 // promises returns the suite, in the order in which it runs.
 func promises() []promise {
 	var all []promise
-	for _, part := range [][]promise{values(), contexts(), cancellation(), failures(), panics(), streams(), load(), executions(), endings()} {
+	for _, part := range [][]promise{values(), contexts(), cancellation(), failures(), panics(), streams(), load(), executions(), keyed(), versions(), endings()} {
 		all = append(all, part...)
 	}
 	return all
