@@ -2,6 +2,7 @@ package transport
 
 import (
 	"errors"
+	"math"
 	"net/http"
 	"strings"
 	"time"
@@ -37,7 +38,7 @@ func ProblemOf(err error) *Problem {
 		Title: strings.ReplaceAll(string(e.Kind), "_", " "), Status: StatusOf(e.Kind), Detail: e.Message,
 		Kind: e.Kind, Retryable: e.Kind.Retryable(), Op: e.Op, Target: e.Target, Reason: e.Reason, Field: e.Field,
 		ProviderStatus: e.Status, Code: e.Code, RequestID: e.RequestID,
-		RetryAfter: int64((e.RetryAfter + time.Millisecond - 1) / time.Millisecond),
+		RetryAfter: milliseconds(e.RetryAfter),
 		Started:    e.Started, Attempts: e.Attempts,
 	}
 	if own, ok := err.(*genai.Error); !ok || own != e {
@@ -48,13 +49,25 @@ func ProblemOf(err error) *Problem {
 	return p
 }
 
+// milliseconds rounds up, so that nobody comes too early. What is negative is no wait.
+func milliseconds(wait time.Duration) int64 {
+	ms := int64(wait / time.Millisecond)
+	if wait%time.Millisecond > 0 {
+		ms++
+	}
+	return max(ms, 0)
+}
+
+// maxMilliseconds is the longest wait that a [time.Duration] holds.
+const maxMilliseconds = int64(math.MaxInt64 / time.Millisecond)
+
 // Err returns the error that a problem describes, marked Remote. A kind that we do not know, from a newer peer, becomes
 // Unknown, and an empty one is guessed from the status.
 func (p *Problem) Err() *genai.Error {
 	e := &genai.Error{
 		Kind: p.Kind, Op: p.Op, Target: p.Target, Reason: p.Reason, Message: p.Detail, Field: p.Field,
 		Status: p.ProviderStatus, Code: p.Code, RequestID: p.RequestID,
-		RetryAfter: time.Duration(max(p.RetryAfter, 0)) * time.Millisecond,
+		RetryAfter: time.Duration(min(max(p.RetryAfter, 0), maxMilliseconds)) * time.Millisecond,
 		Started:    p.Started, Remote: true, Attempts: p.Attempts,
 	}
 	switch {
@@ -120,7 +133,7 @@ func StatusOf(kind genai.Kind) int {
 // KindOf returns the kind that a status of HTTP suggests where nobody said more: the answer of a proxy, say.
 func KindOf(status int) genai.Kind {
 	switch status {
-	case http.StatusBadRequest:
+	case http.StatusBadRequest, http.StatusUnprocessableEntity:
 		return genai.InvalidRequest
 	case http.StatusUnauthorized:
 		return genai.Unauthenticated
@@ -128,6 +141,10 @@ func KindOf(status int) genai.Kind {
 		return genai.PermissionDenied
 	case http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusNotImplemented:
 		return genai.Unimplemented
+	case http.StatusConflict:
+		return genai.Conflict
+	case http.StatusPreconditionFailed:
+		return genai.Precondition
 	case http.StatusRequestEntityTooLarge:
 		return genai.TooLarge
 	case http.StatusTooManyRequests:
