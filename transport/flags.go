@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/dovetail-go/dovetail/genai"
 )
@@ -125,7 +126,10 @@ func readPlacement(path, field string, into *Placement) error {
 // parsePlacement takes a placement from JSON. It is stricter than package json: a setting that is there twice, or that
 // nobody knows, is a mistake of whoever wrote it.
 func parsePlacement(text []byte, into *Placement) error {
-	if !isObject(text) {
+	switch {
+	case !utf8.Valid(text):
+		return placementError("", "the file is not a placement: it is not UTF-8")
+	case !isObject(text):
 		return placementError("", "the file is not a placement: it is not a JSON object")
 	}
 	d := json.NewDecoder(bytes.NewReader(text))

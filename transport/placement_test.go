@@ -182,6 +182,7 @@ func TestWrongPlacementFlags(t *testing.T) {
 		{"nothing in the file", "", file, " ", "FILE", "not a placement"},
 		{"a list in the file", "", file, `["desk"]`, "FILE", "not a placement"},
 		{"more than one in the file", "", file, `{"serve":["desk"]} {"serve":["store"]}`, "FILE", "not a placement"},
+		{"no UTF-8 in the file", "", file, "{\"listen\":\"\xff\"}", "FILE", "UTF-8"},
 		{"null in the file", "", file, `null`, "FILE", "not a placement"},
 		{"a service twice in the file", "", file, `{"at":{"store":"http://a","store":"http://b"}}`, "FILE: at", "twice"},
 		{"a member twice, in other letters", "", file, `{"at":{"store":"http://a"},"Listen":"a","listen":"b"}`, "FILE: listen", "twice"},
