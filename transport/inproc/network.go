@@ -60,7 +60,7 @@ func (n *Network) Call(ctx context.Context, spec *transport.Spec, req any) (any,
 	}
 	encoded := n.Strict || !spec.SameTypes(op.spec)
 	if spec.Shared && !encoded {
-		return share(ctx, op.handler, req)
+		return share(ctx, spec, op.handler, req)
 	}
 	c := &call{spec: spec, server: op.spec, handler: op.handler, strict: n.Strict, encoded: encoded}
 	c.bare.Context = ctx
