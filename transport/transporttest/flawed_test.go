@@ -25,7 +25,6 @@ type flawed struct {
 	inproc.Network
 	flaw     flaw
 	handlers map[string]genai.AnyHandler
-	cut      chan struct{}
 }
 
 func (n *flawed) Handle(spec *transport.Spec, h genai.AnyHandler) {
@@ -46,7 +45,7 @@ func (n *flawed) Call(ctx context.Context, spec *transport.Spec, req any) (any, 
 }
 
 func (f flaw) start(_ testing.TB, serve func(transport.Server)) Link {
-	n := &flawed{flaw: f, handlers: map[string]genai.AnyHandler{}, cut: make(chan struct{})}
+	n := &flawed{flaw: f, handlers: map[string]genai.AnyHandler{}}
 	n.Strict = true
 	serve(n)
 	if f.link != nil {
@@ -132,27 +131,33 @@ var errCut = &genai.Error{Kind: genai.Unavailable, Message: "the cable was pulle
 
 // cuttable returns a link that can be cut. A stream then ends with end; a call is made once more, or fails.
 func (n *flawed) cuttable(again bool, end error) Link {
+	var mu sync.Mutex
+	cable := make(chan struct{})
 	n.flaw.call = func(ctx context.Context, spec *transport.Spec, req any, next func(context.Context, any) (any, error)) (any, error) {
-		inner, cancel := context.WithCancel(ctx)
-		done := make(chan struct{})
-		go func() { // ends with the response, or at the cut
-			select {
-			case <-n.cut:
-				cancel()
-			case <-done:
-			}
-		}()
+		mu.Lock()
+		cut := cable
+		mu.Unlock()
 		wasCut := func() bool {
 			select {
-			case <-n.cut:
+			case <-cut:
 				return true
 			default:
 				return false
 			}
 		}
+		inner, cancel := context.WithCancel(ctx)
+		done := make(chan struct{})
+		go func() { // ends with the response, or at the cut
+			select {
+			case <-cut:
+				cancel()
+			case <-done:
+			}
+		}()
 		resp, err := next(inner, req)
 		if err != nil || !spec.Streams {
 			close(done)
+			cancel()
 			if err != nil && wasCut() {
 				if again {
 					return next(ctx, req)
@@ -173,20 +178,29 @@ func (n *flawed) cuttable(again bool, end error) Link {
 			close(done)
 		})
 	}
-	return Link{Client: n, Cut: sync.OnceFunc(func() { close(n.cut) })}
+	return Link{Client: n, Cut: func() {
+		mu.Lock()
+		defer mu.Unlock()
+		close(cable)
+		cable = make(chan struct{}) // for the calls to come
+	}}
 }
 
 // ending returns a link whose server can end. It then ends what runs, or goes on taking calls; or neither.
 func (n *flawed) ending(cuts, takes bool) Link {
 	var mu sync.Mutex
-	over := false
+	var ending, over bool
 	var running sync.WaitGroup
 	all, end := context.WithCancel(context.Background())
 	n.flaw.call = func(ctx context.Context, _ *transport.Spec, req any, next func(context.Context, any) (any, error)) (any, error) {
 		mu.Lock()
-		if over && !takes {
+		if over {
 			mu.Unlock()
 			return nil, &genai.Error{Kind: genai.Unavailable, Started: genai.StartedNo}
+		}
+		if ending {
+			mu.Unlock()
+			return next(ctx, req)
 		}
 		running.Add(1)
 		mu.Unlock()
@@ -202,12 +216,15 @@ func (n *flawed) ending(cuts, takes bool) Link {
 	}
 	return Link{Client: n, Stop: func() {
 		mu.Lock()
-		over = true
+		ending, over = true, !takes && !cuts
 		mu.Unlock()
 		if cuts {
 			end()
 		}
 		running.Wait()
 		end()
+		mu.Lock()
+		over = !takes
+		mu.Unlock()
 	}}
 }
