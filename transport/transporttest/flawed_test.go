@@ -25,6 +25,7 @@ type flawed struct {
 	inproc.Network
 	flaw     flaw
 	handlers map[string]genai.AnyHandler
+	mu       sync.Mutex // for Specs that are made Shared
 }
 
 func (n *flawed) Handle(spec *transport.Spec, h genai.AnyHandler) {
@@ -122,7 +123,11 @@ func (s simple) Call(ctx context.Context, spec *transport.Spec, req any) (any, e
 type sharer struct{ n *flawed }
 
 func (s sharer) Call(ctx context.Context, spec *transport.Spec, req any) (any, error) {
-	spec.Shared = true // it is nobody else's: every Dial makes its own
+	s.n.mu.Lock()
+	if !spec.Shared {
+		spec.Shared = true // it is nobody else's: every Dial makes its own
+	}
+	s.n.mu.Unlock()
 	return s.n.Network.Call(ctx, spec, req)
 }
 
