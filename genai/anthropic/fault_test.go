@@ -71,7 +71,7 @@ func TestBadAnswers(t *testing.T) {
 		"overloaded, and nothing said":    {json(529, ``), genai.Overloaded, true},
 		"a type that is new":              {json(418, problem("teapot_error", "m")), genai.InvalidRequest, true},
 		"a gateway's error":               {json(400, `{"error":"no"}`), genai.InvalidRequest, true},
-		"a redirect to somewhere else":    {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "http://192.0.2.1/", 307) }, genai.Precondition, true},
+		"a redirect to somewhere else":    {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "http://192.0.2.1/", http.StatusTemporaryRedirect) }, genai.Precondition, true},
 		"an answer that quotes the asker": {json(400, problem("invalid_request_error", "about 'my very secret question' nothing")), genai.InvalidRequest, true},
 	} {
 		t.Run(name, func(t *testing.T) {
