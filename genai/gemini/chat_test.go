@@ -193,7 +193,9 @@ func TestBadAnswers(t *testing.T) {
 		"a failure":                     {refuse(500, "INTERNAL", "m", ``), genai.ServerError, true, "INTERNAL"},
 		"too slow":                      {refuse(504, "DEADLINE_EXCEEDED", "m", ``), genai.Timeout, true, "DEADLINE_EXCEEDED"},
 		"a status that is new":          {refuse(418, "TEAPOT", "m", `7,"x",{"violations":3}`), genai.InvalidRequest, true, "TEAPOT"},
-		"a redirect to somewhere else":  {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "http://192.0.2.1/", http.StatusTemporaryRedirect) }, genai.Precondition, true, ""},
+		"a redirect to somewhere else": {func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "http://192.0.2.1/", http.StatusTemporaryRedirect)
+		}, genai.Precondition, true, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, whole := range []bool{false, true} {

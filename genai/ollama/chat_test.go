@@ -152,7 +152,9 @@ func TestBadAnswers(t *testing.T) {
 		"who are you":                  {answer: refuse(401, "unauthorized"), kind: genai.Unauthenticated, before: true},
 		"too many requests":            {answer: refuse(429, "m"), kind: genai.RateLimited, before: true},
 		"something that quotes":        {answer: refuse(400, "about 'my very secret question' for sk-secret-key"), kind: genai.InvalidRequest, before: true},
-		"a redirect to somewhere else": {answer: func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "http://192.0.2.1/", http.StatusTemporaryRedirect) }, kind: genai.Precondition, before: true, field: "BaseURL"},
+		"a redirect to somewhere else": {answer: func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "http://192.0.2.1/", http.StatusTemporaryRedirect)
+		}, kind: genai.Precondition, before: true, field: "BaseURL"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, whole := range []bool{false, true} {
