@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/dovetail-go/dovetail/genai"
 	"github.com/dovetail-go/dovetail/transport"
@@ -94,25 +95,25 @@ func moveWhileCallsRun(t *testing.T, scheme string) {
 	if testing.Short() {
 		calls, streams = 2000, 100
 	}
-	g := newGate(calls, streams)
+	g := newGate(20*calls, streams)
 	sw := &transport.Switch{Local: &inproc.Network{}, Remotes: []transport.Remote{&httptransport.Remote{}}}
 	g.serve(sw, "here")
 	first, endFirst := g.listen(t, "first", scheme)
 	second, endSecond := g.listen(t, "second", scheme)
 	call, stream := punch.Dial(sw), tear.Dial(sw)
 
-	reached := make([]chan struct{}, calls) // closed when so many calls have begun
-	for _, n := range []int{calls / 5, calls / 2, calls * 4 / 5} {
-		reached[n] = make(chan struct{})
-	}
 	var next, read atomic.Int64
+	back := make(chan struct{}) // closed when the service has come back, and enough calls were made since
 	var places sync.Map
 	var work sync.WaitGroup
 	for range 32 {
-		work.Go(func() { // ends when all tickets are punched
-			for id := int(next.Add(1)) - 1; id < calls; id = int(next.Add(1)) - 1 {
-				if reached[id] != nil {
-					close(reached[id])
+		work.Go(func() { // ends when the service is back
+			for id := int(next.Add(1)) - 1; id < len(g.punched); id = int(next.Add(1)) - 1 {
+				select {
+				case <-back:
+					g.punched[id].Store(1) // by nobody
+					return
+				default:
 				}
 				s, err := call(t.Context(), &ticket{ID: id})
 				if err != nil || s.ID != id {
@@ -160,22 +161,32 @@ func moveWhileCallsRun(t *testing.T, scheme string) {
 			t.Error(err)
 		}
 	}
+	more := func() { // waits until a quarter of the calls have been made where the service is
+		for until := next.Load() + int64(calls/4); next.Load() < until; {
+			time.Sleep(time.Millisecond)
+		}
+	}
 	open(25)
-	<-reached[calls/5]
+	more()
 	move(first)
 	open(50)
-	<-reached[calls/2]
+	more()
 	move(second)
 	work.Go(endFirst) // ends when the streams of the first server have been read
 	open(75)
-	<-reached[calls*4/5]
+	more()
 	move(transport.Here)
 	work.Go(endSecond) // ends when the streams of the second server have been read
 	open(100)
+	more()
+	close(back)
 	close(moved)
 	work.Wait()
 
-	for id := range calls {
+	if n := next.Load(); n < int64(calls) {
+		t.Errorf("%d calls were made, %d are the least", n, calls)
+	}
+	for id := range int(min(next.Load(), int64(len(g.punched)))) {
 		if n := g.punched[id].Load(); n != 1 {
 			t.Errorf("call %d was worked on %d times", id, n)
 		}

@@ -2,6 +2,7 @@ package httptransport
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"fmt"
 	"net"
@@ -28,8 +29,17 @@ type peers struct {
 
 type peer struct {
 	http1 atomic.Bool // it has sent a request over HTTP/1
+	since time.Time
+	fresh bool // it has sent nothing yet; clients make connections in advance
 	idle  bool
 	told  bool
+}
+
+// waits reports whether nothing goes on. Whoever speaks HTTP/2 begins at once, so a connection that has long been silent will
+// speak HTTP/1.1, if anything.
+func (p *peer) waits(conn net.Conn) bool {
+	_, encrypted := conn.(*tls.Conn) // and may still be waiting for the other side's keys
+	return p.idle && p.http1.Load() || p.fresh && !encrypted && time.Since(p.since) > noticeTime/2
 }
 
 type peerKey struct{}
@@ -57,7 +67,7 @@ var errEnding = refuse(genai.Unavailable, "the server is about to end and takes 
 func (p *peers) watch(hs *http.Server) {
 	p.all, p.goodbye = map[net.Conn]*peer{}, goodbye()
 	hs.ConnContext = func(ctx context.Context, conn net.Conn) context.Context {
-		one := &peer{}
+		one := &peer{since: time.Now(), fresh: true}
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		p.all[conn] = one
@@ -74,7 +84,7 @@ func (p *peers) changed(conn net.Conn, state http.ConnState) {
 	if one == nil {
 		return
 	}
-	one.idle = state == http.StateIdle
+	one.idle, one.fresh = state == http.StateIdle, state == http.StateNew
 	switch state {
 	case http.StateIdle:
 		if p.ending {
@@ -115,9 +125,7 @@ func (p *peers) farewell() {
 	left := make(chan struct{})
 	p.left, p.ending = left, true
 	for conn, one := range p.all {
-		if one.idle {
-			p.tell(conn, one)
-		}
+		p.tell(conn, one)
 	}
 	p.leave()
 	p.mu.Unlock()
@@ -131,7 +139,7 @@ func (p *peers) farewell() {
 // tell says goodbye. It must be called with the lock held, and does not wait: a few words always find room in a connection on
 // which nothing goes on.
 func (p *peers) tell(conn net.Conn, one *peer) {
-	if one.told || !one.http1.Load() {
+	if one.told || !one.waits(conn) {
 		return
 	}
 	one.told = true

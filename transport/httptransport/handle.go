@@ -40,7 +40,9 @@ func (s *Server) call(w http.ResponseWriter, r *http.Request, op *operation, cal
 		return
 	}
 	if err := s.begin(c); err != nil {
-		w.Header().Set("Connection", "close") // the body stays unread; another connection may find another server
+		if r.ProtoMajor < 2 || err == error(errEnding) {
+			w.Header().Set("Connection", "close") // the body stays unread; another connection may find another server
+		}
 		turnAway(w, err, 0)
 		return
 	}

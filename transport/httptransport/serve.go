@@ -15,8 +15,9 @@ import (
 )
 
 const (
-	headerTime     = 10 * time.Second // for the headers of a request
-	idleTime       = 3 * time.Minute  // longer than clients keep an idle connection, so that it is they who close it
+	headerTime     = 10 * time.Second       // for the headers of a request
+	idleTime       = 3 * time.Minute        // longer than clients keep an idle connection, so that it is they who close it
+	noticeTime     = 250 * time.Millisecond // for callers to notice that a server ends, before they find nobody there
 	maxHeaderBytes = 64 << 10
 )
 
@@ -74,6 +75,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 
 // finish ends what runs: the calls first, while the listener still tells new callers that it is over.
 func (s *Server) finish(hs *http.Server, connections *peers) error {
+	began := time.Now()
 	idle := s.drain()
 	grace := s.DrainGrace
 	if grace == 0 {
@@ -86,6 +88,9 @@ func (s *Server) finish(hs *http.Server, connections *peers) error {
 			slices.Sort(names)
 			err = &genai.Error{Kind: genai.Timeout, Message: "calls went on after their context had ended: " + strings.Join(slices.Compact(names), ", ")}
 		}
+	}
+	if s.called() {
+		time.Sleep(noticeTime - time.Since(began)) // those who come now are told; those who find nobody cannot know what has become of their call
 	}
 	connections.farewell()
 	rest, cancel := context.WithTimeout(context.Background(), drainTime) // for pages, and for answers on their way

@@ -59,6 +59,7 @@ type Server struct {
 	running  map[*call]struct{}
 	draining bool
 	idle     chan struct{} // closed when draining and nothing runs
+	busy     bool          // calls came, or ran, while draining
 }
 
 // An operation is what is at a path.
@@ -184,6 +185,7 @@ func (s *Server) begin(c *call) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.draining {
+		s.busy = true
 		return errEnding
 	}
 	if s.MaxInFlight > 0 && len(s.running) >= s.MaxInFlight {
@@ -212,12 +214,19 @@ func (s *Server) drain() <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.draining {
-		s.draining, s.idle = true, make(chan struct{})
+		s.draining, s.idle, s.busy = true, make(chan struct{}), len(s.running) > 0
 		if len(s.running) == 0 {
 			close(s.idle)
 		}
 	}
 	return s.idle
+}
+
+// called reports whether anybody called, or was being answered, since the server began to end.
+func (s *Server) called() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.busy
 }
 
 // cancelAll ends the contexts of all calls, and returns the names of their operations. Callers who do not read what they
