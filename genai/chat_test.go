@@ -108,6 +108,20 @@ func TestWholeAndStreamed(t *testing.T) {
 	}
 }
 
+// TestHandledCalls: a call that somebody else runs is real, but no part of the answer.
+func TestHandledCalls(t *testing.T) {
+	shown := genai.ChatEvent{ToolCall: &genai.ToolCallDelta{ID: "1", Name: "look", Handled: true}, Opaque: &genai.Opaque{Data: "x"}}
+	if shown.Preamble() {
+		t.Error("it is no piece")
+	}
+	got, err := genai.FoldChat(func(yield func(genai.ChatEvent, error) bool) {
+		_ = yield(shown, nil) && yield(say("a"), nil) && yield(shown, nil) && yield(say("b"), nil)
+	})
+	if err != nil || len(got.Message.Parts) != 1 || got.Text() != "ab" || got.Message.Parts[0].Opaque != nil {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
 func TestPreamble(t *testing.T) {
 	for _, e := range []genai.ChatEvent{{}, sign("x"), {Start: &genai.ChatStart{}}, {Usage: &genai.Usage{}}, {Finish: &genai.Finish{}}} {
 		if !e.Preamble() {

@@ -32,6 +32,10 @@ type ToolCallDelta struct {
 	ID        string `json:"id,omitzero"`
 	Name      string `json:"name,omitzero"`
 	Arguments string `json:"arguments,omitzero"`
+
+	// Handled says that whoever hands the piece on runs the tool, and shows it to people and programs that watch. Nobody
+	// else must run it, and it is no part of the answer: [FoldChat] leaves it out.
+	Handled bool `json:"handled,omitzero"`
 }
 
 // Preamble reports whether the event says nothing yet that a person or a tool could use, so that a [Stream] is not
@@ -128,10 +132,11 @@ func (f *folder) add(e ChatEvent) {
 	f.grow(reasoningPart, e.Reasoning)
 	f.grow(textPart, e.Text)
 	f.grow(refusalPart, e.Refusal)
-	if e.ToolCall != nil {
+	shown := e.ToolCall != nil && e.ToolCall.Handled
+	if e.ToolCall != nil && !shown {
 		f.addCall(e.ToolCall)
 	}
-	if e.Opaque != nil {
+	if e.Opaque != nil && !shown {
 		f.addOpaque(e)
 	}
 	if e.Usage != nil {

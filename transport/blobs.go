@@ -1,7 +1,10 @@
 package transport
 
 import (
+	"encoding"
+	"encoding/json"
 	"reflect"
+	"slices"
 
 	"github.com/dovetail-go/dovetail/genai"
 )
@@ -32,6 +35,9 @@ func (w *blobWalk) find(t reflect.Type, seen map[reflect.Type]bool) bool {
 		return w.has[t]
 	}
 	seen[t] = true
+	if t == blobType || ownMethods(t) {
+		return w.has[t]
+	}
 	switch t.Kind() {
 	case reflect.Pointer, reflect.Slice, reflect.Array, reflect.Map:
 		if w.find(t.Elem(), seen) {
@@ -45,6 +51,19 @@ func (w *blobWalk) find(t reflect.Type, seen map[reflect.Type]bool) bool {
 		}
 	}
 	return w.has[t]
+}
+
+var methods = []reflect.Type{
+	reflect.TypeFor[json.Marshaler](), reflect.TypeFor[json.Unmarshaler](),
+	reflect.TypeFor[encoding.TextMarshaler](), reflect.TypeFor[encoding.TextUnmarshaler](),
+}
+
+// ownMethods reports whether t is written or read by methods of its own, which must find the Blobs in it whole.
+func ownMethods(t reflect.Type) bool {
+	if t.Kind() == reflect.Pointer || t.Kind() == reflect.Interface {
+		return false // what they point to, or hold, decides
+	}
+	return slices.ContainsFunc(methods, reflect.PointerTo(t).Implements)
 }
 
 // travels reports whether JSON has a place for a field.

@@ -59,7 +59,7 @@ func (c *codec) encodeChecked(v any) (Message, error) {
 		return Message{}, err
 	}
 	var m Message
-	if c.blobs != nil && c.blobs.any(reflect.ValueOf(v)) {
+	if c.blobs != nil && c.blobs.any(c.value(v)) {
 		detached, err := c.copier.Copy(v)
 		if err != nil {
 			return Message{}, err
@@ -73,6 +73,15 @@ func (c *codec) encodeChecked(v any) (Message, error) {
 		return Message{}, plain(err)
 	}
 	return m, nil
+}
+
+// value returns v, or what it points to if that is of the codec's type.
+func (c *codec) value(v any) reflect.Value {
+	value := reflect.ValueOf(v)
+	if value.Type() != c.typ {
+		value = value.Elem()
+	}
+	return value
 }
 
 func (c *codec) decode(m Message) (any, error) {

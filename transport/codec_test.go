@@ -3,7 +3,8 @@ package transport_test
 import (
 	"bytes"
 	"context"
-	"errors"
+	"encoding/json"
+	"io"
 	"reflect"
 	"strings"
 	"testing"
@@ -12,141 +13,413 @@ import (
 	"github.com/dovetail-go/dovetail/transport"
 )
 
-// specOf returns the Spec that a transport sees.
-func specOf[Req, Resp any](op transport.Op[Req, Resp]) *transport.Spec {
-	var catch catcher
-	op.Serve(&catch, func(context.Context, Req) (Resp, error) { panic("not called") })
-	return catch.spec
-}
-
-type catcher struct{ spec *transport.Spec }
-
-func (c *catcher) Handle(spec *transport.Spec, _ genai.AnyHandler) { c.spec = spec }
-
+// An album has Blobs wherever they can be.
 type album struct {
-	Title  string                `json:"title"`
-	Cover  *genai.Blob           `json:"cover,omitempty"`
-	Pages  []genai.Blob          `json:"pages,omitempty"`
-	Extras map[string]genai.Blob `json:"extras,omitempty"`
-	Any    any                   `json:"any,omitempty"`
+	Title string                `json:"title"`
+	Cover genai.Blob            `json:"cover,omitzero"`
+	Back  *genai.Blob           `json:"back,omitzero"`
+	Pages []genai.Blob          `json:"pages,omitzero"`
+	Named map[string]genai.Blob `json:"named,omitzero"`
+	Pair  [2]genai.Blob         `json:"pair,omitzero"`
+	Inner *album                `json:"inner,omitzero"`
+	Inset struct {
+		Small genai.Blob `json:"small,omitzero"`
+	} `json:"inset,omitzero"`
+	Away genai.Blob `json:"-"`
 }
 
-func blob(text string) genai.Blob { return genai.NewBlob("text/plain", []byte(text)) }
+func picture(text string) genai.Blob { return genai.NewBlob("image/png", []byte(text)) }
 
-func anAlbum() *album {
-	cover := blob("cover")
-	return &album{
-		Title: "summer", Cover: &cover, Pages: []genai.Blob{blob("one"), {}, blob("three")},
-		Extras: map[string]genai.Blob{"map": blob("map")},
+func fullAlbum() *album {
+	back := picture("back")
+	a := &album{
+		Title: "a", Cover: picture("cover"), Back: &back,
+		Pages: []genai.Blob{picture("one"), genai.BlobURL("image/png", "https://example.org/two.png", "00ff"), picture("three")},
+		Named: map[string]genai.Blob{"x": picture("named x"), "y": picture("named y")},
+		Pair:  [2]genai.Blob{picture("left"), picture("right")},
+		Inner: &album{Cover: picture("inner cover")},
 	}
+	a.Inset.Small = picture("small")
+	return a
 }
 
-// The bytes of Blobs travel beside the JSON and not in it, and come back to their places.
-func TestBlobs(t *testing.T) {
-	spec := specOf(transport.Op[*album, *album]{Name: "a.b"})
-	sent := anAlbum()
+const picturesInAlbum = 10
+
+var (
+	albums     = transport.Op[*album, *album]{Name: "desk.albums"}
+	albumByAny = transport.Op[album, *genai.Stream[album]]{Name: "desk.albumstream"}
+)
+
+func TestBlobsAreParts(t *testing.T) {
+	spec := specOf(albums)
+	sent := fullAlbum()
 	m, err := spec.EncodeRequest(sent)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(m.Parts) != 4 || bytes.Contains(m.Head, []byte("b25l")) { // "one" in base64
-		t.Errorf("%d parts beside %s", len(m.Parts), m.Head)
+	if len(m.Parts) != picturesInAlbum {
+		t.Errorf("%d blobs became %d parts", picturesInAlbum, len(m.Parts))
 	}
-	if !reflect.DeepEqual(sent, anAlbum()) {
-		t.Error("the sender's value has changed")
+	if bytes.Contains(m.Head, []byte(`"data"`)) || !bytes.Contains(m.Head, []byte(`"part":1`)) {
+		t.Errorf("the head is %s", m.Head)
+	}
+	if &m.Parts[0][0] != &sent.Cover.Bytes()[0] {
+		t.Error("the bytes were copied")
+	}
+	if !reflect.DeepEqual(sent, fullAlbum()) {
+		t.Error("what was sent was changed")
 	}
 	got, err := spec.DecodeRequest(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !reflect.DeepEqual(got, sent) {
+		t.Errorf("got  %+v\nwant %+v", got, sent)
+	}
+	if want := int64(len(m.Head)); m.Len() <= want {
+		t.Errorf("the message has %d bytes without its parts", m.Len())
+	}
+}
+
+// TestBlobsEverywhere: what is sent as a value, a response or a piece goes the same way.
+func TestBlobsEverywhere(t *testing.T) {
+	byPointer, byValue := specOf(albums), specOf(albumByAny)
+	if m, err := byValue.EncodeRequest(*fullAlbum()); err != nil || len(m.Parts) != picturesInAlbum {
+		t.Errorf("a value has %d parts: %v", len(m.Parts), err)
+	} else if got, err := byValue.DecodeRequest(m); err != nil || !reflect.DeepEqual(got, *fullAlbum()) {
+		t.Errorf("a value arrived as %+v, %v", got, err)
+	}
+	if m, err := byPointer.EncodeResponse(fullAlbum()); err != nil || len(m.Parts) != picturesInAlbum {
+		t.Errorf("a response has %d parts: %v", len(m.Parts), err)
+	} else if got, err := byPointer.DecodeResponse(m); err != nil || !reflect.DeepEqual(got, fullAlbum()) {
+		t.Errorf("a response arrived as %+v, %v", got, err)
+	}
+	t.Run("piece", func(t *testing.T) {
+		piece(t, byValue, *fullAlbum())
+	})
+	t.Run("piece by pointer", func(t *testing.T) {
+		piece(t, specOf(transport.Op[*note, *genai.Stream[*album]]{Name: "desk.op"}), fullAlbum())
+	})
+	t.Run("speech", func(t *testing.T) {
+		chunk := genai.SpeechChunk{Audio: genai.NewBlob("audio/mpeg", []byte("\xff\xfb"))}
+		m := nextPiece(t, specOf(transport.Op[*note, *genai.Stream[genai.SpeechChunk]]{Name: "desk.op"}), chunk)
+		if len(m.Parts) != 1 {
+			t.Errorf("a chunk of speech has %d parts: %s", len(m.Parts), m.Head)
+		}
+	})
+}
+
+func nextPiece[T any](t *testing.T, spec *transport.Spec, sent T) transport.Message {
+	t.Helper()
+	s, err := genai.NewStream(t.Context(), func() (T, error) { return sent, nil }, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	m, err := spec.NextPiece(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// piece sends an album as the one piece of a stream.
+func piece[T any](t *testing.T, spec *transport.Spec, sent T) {
+	m := nextPiece(t, spec, sent)
+	if len(m.Parts) != picturesInAlbum || bytes.Contains(m.Head, []byte(`"data"`)) {
+		t.Errorf("a piece has %d parts: %s", len(m.Parts), m.Head)
+	}
+	left := 1
+	resp, err := spec.Receive(t.Context(), func() (transport.Message, error) {
+		if left--; left < 0 {
+			return transport.Message{}, io.EOF
+		}
+		return m, nil
+	}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := resp.(*genai.Stream[T]).Next()
 	if err != nil || !reflect.DeepEqual(got, sent) {
-		t.Errorf("%+v arrived, %v", got, err)
+		t.Errorf("got  %+v, %v\nwant %+v", got, err, sent)
 	}
-	_, err = spec.DecodeRequest(transport.Message{Head: m.Head, Parts: m.Parts[:3]})
-	if !errors.Is(err, genai.InvalidRequest) {
-		t.Errorf("without its last part: %v", err)
+}
+
+// TestWhole: for receivers of JSON the bytes are inside, and what they send is understood.
+func TestWhole(t *testing.T) {
+	spec := specOf(albumByAny)
+	s, err := genai.NewStream(t.Context(), func() (album, error) { return *fullAlbum(), nil }, nil)
+	if err != nil {
+		t.Fatal(err)
 	}
-	m.Parts = nil // as a receiver that has lost them
-	if _, err = spec.DecodeRequest(m); !errors.Is(err, genai.InvalidRequest) {
-		t.Errorf("without its parts: %v", err)
+	defer s.Close()
+	m, err := spec.NextWhole(s)
+	if err != nil || len(m.Parts) != 0 {
+		t.Fatalf("a whole piece has %d parts: %v", len(m.Parts), err)
+	}
+	got, err := spec.DecodeRequest(m)
+	if err != nil || !reflect.DeepEqual(got, *fullAlbum()) {
+		t.Errorf("got %+v, %v", got, err)
+	}
+}
+
+func TestPartsThatDoNotFit(t *testing.T) {
+	spec := specOf(albums)
+	for _, c := range []struct {
+		name, head string
+		parts      []string
+		want       string // the cover; "!" for an error
+	}{
+		{"one", `{"cover":{"media_type":"image/png","part":1}}`, []string{"a"}, "a"},
+		{"empty", `{"cover":{"media_type":"image/png","part":1}}`, []string{""}, ""},
+		{"missing", `{"cover":{"part":1}}`, nil, "!"},
+		{"too few", `{"cover":{"part":3}}`, []string{"a", "b"}, "!"},
+		{"negative", `{"cover":{"part":-1}}`, []string{"a"}, "!"},
+		{"no number", `{"cover":{"part":"1"}}`, []string{"a"}, "!"},
+		{"too large a number", `{"cover":{"part":9223372036854775808}}`, []string{"a"}, "!"},
+		{"deep inside", `{"inner":{"inner":{"pages":[{"part":2}]}}}`, []string{"a"}, "!"},
+		{"in a map", `{"named":{"a":{"part":2}}}`, []string{"a"}, "!"},
+		{"twice the same", `{"cover":{"part":1},"back":{"part":1}}`, []string{"a"}, "a"},
+		{"of a field that a newer side has", `{"cover":{"part":2},"newer":{"part":1}}`, []string{"a", "b"}, "b"},
+		{"beside bytes", `{"cover":{"part":1,"data":"YQ=="}}`, []string{"b"}, "b"},
+		{"whole", `{"cover":{"data":"YQ=="}}`, nil, "a"},
+	} {
+		m := transport.Message{Head: []byte(c.head)}
+		for _, p := range c.parts {
+			m.Parts = append(m.Parts, []byte(p))
+		}
+		req, err := spec.DecodeRequest(m)
+		if c.want == "!" {
+			if genai.KindOf(err) != genai.InvalidRequest || req != nil || genai.AsError(err).Started != genai.StartedNo {
+				t.Errorf("%s: got %+v, %v", c.name, req, err)
+			}
+			if _, err = spec.DecodeResponse(m); genai.KindOf(err) != genai.Malformed {
+				t.Errorf("%s: as a response: %v", c.name, err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Errorf("%s: %v", c.name, err)
+			continue
+		}
+		if got := req.(*album).Cover; string(got.Bytes()) != c.want || got.Part() != 0 {
+			t.Errorf("%s: the cover is %q", c.name, got.Bytes())
+		}
+	}
+}
+
+// TestLostBlob: a Blob whose bytes are elsewhere is not sent as if it were empty.
+func TestLostBlob(t *testing.T) {
+	spec := specOf(albums)
+	if _, err := spec.EncodeRequest(&album{Cover: picture("a").Detach(1)}); genai.KindOf(err) != genai.InvalidRequest {
+		t.Errorf("a detached blob: %v", err)
+	}
+	if m, err := spec.EncodeRequest(&album{Away: picture("not sent")}); err != nil || len(m.Parts) != 0 {
+		t.Errorf("a field that does not travel has %d parts: %v", len(m.Parts), err)
+	}
+	for _, b := range []genai.Blob{{}, genai.NewBlob("image/png", []byte{}), genai.BlobURL("image/png", "https://example.org", "")} {
+		m, err := spec.EncodeRequest(&album{Cover: b})
+		if err != nil || len(m.Parts) != 0 {
+			t.Errorf("%v has %d parts: %v", b, len(m.Parts), err)
+		}
+		if got, err := spec.DecodeRequest(m); err != nil || !reflect.DeepEqual(got.(*album).Cover, b) {
+			t.Errorf("%v arrived as %v: %v", b, got, err)
+		}
+	}
+}
+
+// A sealed picture is written by a method of its own, which has its own way with bytes.
+type sealed struct {
+	Picture genai.Blob
+}
+
+func (s sealed) MarshalJSON() ([]byte, error) { return json.Marshal(string(s.Picture.Bytes())) }
+
+func (s *sealed) UnmarshalJSON(text []byte) error {
+	var inside string
+	err := json.Unmarshal(text, &inside)
+	s.Picture = genai.NewBlob("text/plain", []byte(inside))
+	return err
+}
+
+// TestBlobsOfOthers: what a type with methods for JSON does with a Blob is its own business.
+func TestBlobsOfOthers(t *testing.T) {
+	type letter struct {
+		Seal  sealed     `json:"seal"`
+		Photo genai.Blob `json:"photo"`
+	}
+	spec := specOf(transport.Op[*letter, *letter]{Name: "desk.letters"})
+	sent := &letter{sealed{genai.NewBlob("text/plain", []byte("wax"))}, picture("me")}
+	m, err := spec.EncodeRequest(sent)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := spec.DecodeRequest(m); err != nil || !reflect.DeepEqual(got, sent) || len(m.Parts) != 1 {
+		t.Errorf("got %+v with %d parts, %v", got, len(m.Parts), err)
+	}
+}
+
+// TestRoundTrip: every response type of the vocabulary arrives as it was sent.
+func TestRoundTrip(t *testing.T) {
+	score := 0.5
+	for _, sent := range []any{
+		&genai.ChatRequest{Messages: []genai.Message{genai.User("hi"), {Role: genai.RoleUser, Parts: []genai.Part{{Image: new(picture("p"))}, {File: &genai.File{Name: "f", Blob: picture("f")}}}}},
+			Tools: []genai.Tool{{Name: "t", Parameters: json.RawMessage(`{"type":"object"}`)}}, Extra: map[string]json.RawMessage{"x": json.RawMessage(`[1]`)}},
+		&genai.ChatResponse{ID: "1", Message: genai.Assistant("yes"), Usage: &genai.Usage{Input: 1}},
+		&genai.Verdict{Flagged: true, Categories: []genai.Category{{Name: "c", Score: &score}}},
+		&genai.SpeechRequest{Text: "speak"},
+	} {
+		var spec *transport.Spec
+		switch sent.(type) {
+		case *genai.ChatRequest:
+			spec = specOf(transport.Op[*genai.ChatRequest, *genai.ChatRequest]{Name: "desk.op"})
+		case *genai.ChatResponse:
+			spec = specOf(transport.Op[*genai.ChatResponse, *genai.ChatResponse]{Name: "desk.op"})
+		case *genai.Verdict:
+			spec = specOf(transport.Op[*genai.Verdict, *genai.Verdict]{Name: "desk.op"})
+		case *genai.SpeechRequest:
+			spec = specOf(transport.Op[*genai.SpeechRequest, *genai.SpeechRequest]{Name: "desk.op"})
+		}
+		m, err := spec.EncodeRequest(sent)
+		if err != nil {
+			t.Errorf("%T: %v", sent, err)
+			continue
+		}
+		got, err := spec.DecodeRequest(m)
+		if err != nil || !reflect.DeepEqual(got, sent) {
+			t.Errorf("got  %+v, %v\nwant %+v", got, err, sent)
+		}
+		copied, err := spec.CopyRequest(sent)
+		if err != nil || !reflect.DeepEqual(copied, got) {
+			t.Errorf("a copy is %+v, %v, and what travelled is %+v", copied, err, got)
+		}
+	}
+}
+
+func TestMessagesThatAreNone(t *testing.T) {
+	type page struct {
+		Text  string `json:"text"`
+		Count int    `json:"count"`
+	}
+	for _, spec := range []*transport.Spec{
+		specOf(transport.Op[*page, *page]{Name: "desk.op"}),
+		specOf(transport.Op[page, page]{Name: "desk.op"}),
+	} {
+		for name, c := range map[string]struct{ head, field, says string }{
+			"nothing":       {"", "", "not a JSON object"},
+			"space":         {" \n", "", "not a JSON object"},
+			"null":          {"null", "", "not a JSON object"},
+			"array":         {`[{"text":"a"}]`, "", "not a JSON object"},
+			"text":          {`"text"`, "", "not a JSON object"},
+			"open":          {`{"text":"a"`, "", "not JSON"},
+			"more":          {`{"text":"a"} {}`, "", "not JSON"},
+			"wrong type":    {`{"count":"secret"}`, "count", "string cannot be a int"},
+			"not UTF-8":     {"{\"text\":\"\xff\"}", "", "not UTF-8"},
+			"beyond an int": {`{"count":9999999999999999999}`, "count", ""},
+		} {
+			_, err := spec.DecodeRequest(transport.Message{Head: []byte(c.head)})
+			own := genai.AsError(err)
+			if own == nil || own.Kind != genai.InvalidRequest || own.Started != genai.StartedNo || own.Field != c.field || !strings.Contains(err.Error(), c.says) {
+				t.Errorf("%s: %+v", name, own)
+			}
+			if err != nil && strings.Contains(err.Error(), "secret") {
+				t.Errorf("%s: the error tells the text of the message: %v", name, err)
+			}
+			if _, err := spec.DecodeResponse(transport.Message{Head: []byte(c.head)}); genai.KindOf(err) != genai.Malformed || genai.AsError(err).Started != genai.StartedYes {
+				t.Errorf("%s: as a response: %v", name, err)
+			}
+		}
+	}
+	free := specOf(transport.Op[*struct{ Any any }, note]{Name: "desk.op"})
+	for _, head := range []string{`{"Any":1} {}`, `{"Any":1} x`, `{"Any":`} {
+		if _, err := free.DecodeRequest(transport.Message{Head: []byte(head)}); genai.KindOf(err) != genai.InvalidRequest {
+			t.Errorf("%s: %v", head, err)
+		}
 	}
 }
 
 func TestSizes(t *testing.T) {
-	spec := specOf(transport.Op[*album, *album]{Name: "a.b", MaxBytes: 200})
-	large := &album{Cover: new(blob(strings.Repeat("a", 200)))}
-	if _, err := spec.EncodeRequest(large); !errors.Is(err, genai.TooLarge) || genai.AsError(err).Started != genai.StartedNo {
-		t.Errorf("a large request: %v", err)
-	}
-	if _, err := spec.EncodeResponse(large); !errors.Is(err, genai.TooLarge) || genai.AsError(err).Started != genai.StartedYes {
-		t.Errorf("a large response: %v", err)
-	}
-	if _, err := spec.EncodeRequest(&album{Title: "small"}); err != nil {
-		t.Error(err)
-	}
-}
-
-func TestDecodeErrors(t *testing.T) {
-	spec := specOf(transport.Op[*album, *album]{Name: "a.b"})
-	for name, c := range map[string]struct{ head, field string }{
-		"nothing":          {"", ""},
-		"no JSON":          {"title", ""},
-		"half of it":       {`{"title":"a"`, ""},
-		"a list":           {`[]`, ""},
-		"null":             {`null`, ""},
-		"something behind": {`{"title":"a"} {}`, ""},
-		"no UTF-8":         {"{\"title\":\"\xff\"}", ""},
-		"another type":     {`{"title":7}`, "title"},
-		"a part too far":   {`{"cover":{"part":9}}`, ""},
-	} {
-		_, err := spec.DecodeRequest(transport.Message{Head: []byte(c.head)})
-		e := genai.AsError(err)
-		if e == nil || e.Kind != genai.InvalidRequest || e.Started != genai.StartedNo || e.Field != c.field {
-			t.Errorf("%s: %+v", name, e)
-		}
-		if _, err = spec.DecodeResponse(transport.Message{Head: []byte(c.head)}); genai.KindOf(err) != genai.Malformed {
-			t.Errorf("%s, as a response: %v", name, err)
-		}
-	}
-}
-
-// A field that a newer peer has added does no harm, and large numbers stay exact where their type is open.
-func TestDecodeIsLenient(t *testing.T) {
-	spec := specOf(transport.Op[*album, *album]{Name: "a.b"})
-	got, err := spec.DecodeRequest(transport.Message{Head: []byte(`{"title":"a","new":1,"any":9007199254740993}`)})
+	const max = 100
+	spec := specOf(transport.Op[*album, *album]{Name: "desk.op", MaxBytes: max})
+	stream := specOf(transport.Op[*album, *genai.Stream[*album]]{Name: "desk.op", MaxBytes: max})
+	head, err := spec.EncodeRequest(&album{Cover: picture("x")})
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := spec.EncodeRequest(got)
-	if err != nil || !bytes.Contains(m.Head, []byte("9007199254740993")) {
-		t.Errorf("%s, %v", m.Head, err)
+	room := max - int(head.Len()) + 1
+	for _, size := range []int{room, room + 1} {
+		a := &album{Cover: picture(strings.Repeat("x", size))}
+		wants := func(what string, err error, started genai.Started) {
+			t.Helper()
+			if size == room {
+				if err != nil {
+					t.Errorf("%s: what just fits: %v", what, err)
+				}
+				return
+			}
+			own := genai.AsError(err)
+			if own == nil || own.Kind != genai.TooLarge || own.Started != started || !strings.Contains(own.Message, "101 bytes") || !strings.Contains(own.Message, "100") {
+				t.Errorf("%s: %+v", what, own)
+			}
+		}
+		_, err := spec.EncodeRequest(a)
+		wants("request", err, genai.StartedNo)
+		_, err = spec.EncodeResponse(a)
+		wants("response", err, genai.StartedYes)
+		s, err := genai.NewStream(t.Context(), func() (*album, error) { return a, nil }, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = stream.NextPiece(s)
+		wants("piece", err, genai.StartedYes)
+		s.Close()
 	}
 }
 
-func FuzzDecodeRequest(f *testing.F) {
-	spec := specOf(transport.Op[*album, *album]{Name: "a.b"})
-	m, err := spec.EncodeRequest(anAlbum())
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Add(m.Head, []byte("one"))
-	f.Add([]byte(`{"cover":{"part":1},"pages":[{"part":1}]}`), []byte("shared"))
-	f.Add([]byte(`{"any":{"a":[1e400,{}]}}`), []byte(""))
-	f.Fuzz(func(t *testing.T, head, part []byte) {
-		req, err := spec.DecodeRequest(transport.Message{Head: head, Parts: [][]byte{part, part, part, part}})
-		if err != nil {
-			if e := genai.AsError(err); e.Kind != genai.InvalidRequest || e.Started != genai.StartedNo {
-				t.Errorf("%+v", e)
+// TestWrongValues: what cannot be sent is told to whoever sends it.
+func TestWrongValues(t *testing.T) {
+	spec := specOf(ask)
+	for name, v := range map[string]any{"nil": nil, "another type": "text", "a value for a pointer": note{}} {
+		for what, f := range map[string]func() error{
+			"encode":        func() error { _, err := spec.EncodeRequest(v); return err },
+			"copy":          func() error { _, err := spec.CopyRequest(v); return err },
+			"response":      func() error { _, err := spec.EncodeResponse(v); return err },
+			"copy response": func() error { _, err := spec.CopyResponse(t.Context(), v, func() {}); return err },
+		} {
+			if err := f(); genai.KindOf(err) != genai.Internal {
+				t.Errorf("%s %s: %v", what, name, err)
 			}
-			return
 		}
-		m, err := spec.EncodeRequest(req)
-		if err != nil {
-			return // such as a Blob without bytes
-		}
-		again, err := spec.DecodeRequest(m)
-		if err != nil {
-			t.Fatalf("%s is not understood by who wrote it: %v", m.Head, err)
-		}
-		if second, err := spec.EncodeRequest(again); err != nil || !reflect.DeepEqual(m, second) {
-			t.Errorf("%s became %s, %v", m.Head, second.Head, err)
-		}
-	})
+	}
+	bad := &note{"\xff"}
+	if _, err := spec.EncodeRequest(bad); genai.KindOf(err) != genai.InvalidRequest || genai.AsError(err).Started != genai.StartedNo || genai.AsError(err).Field == "" {
+		t.Errorf("text that is not UTF-8, in a request: %v", err)
+	}
+	if _, err := spec.EncodeResponse(bad); genai.KindOf(err) != genai.Internal || genai.AsError(err).Started != genai.StartedYes {
+		t.Errorf("text that is not UTF-8, in a response: %v", err)
+	}
+}
+
+// TestCopiedStream: the copy of a stream ends when its reader leaves, and so does the original.
+func TestCopiedStream(t *testing.T) {
+	spec := specOf(transport.Op[*note, *genai.Stream[note]]{Name: "desk.tell"})
+	ctx, cancel := context.WithCancel(t.Context())
+	closed, stopped := 0, 0
+	s, err := genai.NewStream(context.Background(), func() (note, error) { return note{"a"}, nil }, func() { closed++ })
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := spec.CopyResponse(ctx, s, func() { stopped++ })
+	if err != nil {
+		t.Fatal(err)
+	}
+	copied := resp.(*genai.Stream[note])
+	if n, err := copied.Next(); err != nil || n.Text != "a" {
+		t.Errorf("got %v, %v", n, err)
+	}
+	copied.Close()
+	cancel()
+	if closed != 1 || stopped != 1 {
+		t.Errorf("the original was closed %d times, and %d times the end was told", closed, stopped)
+	}
 }

@@ -21,7 +21,9 @@ func ExampleSwitch_Move() {
 	defer other.Close()
 
 	sw := &transport.Switch{Local: &inproc.Network{}, Remotes: []transport.Remote{&httptransport.Remote{}}}
-	Moderate.Serve(sw, check)
+	Moderate.Serve(sw, func(context.Context, *genai.ModerationRequest) (*genai.Verdict, error) {
+		return &genai.Verdict{Reason: "answered here"}, nil
+	})
 	moderate := Moderate.Dial(sw)
 
 	for _, to := range []string{transport.Here, other.URL, transport.Here} {
@@ -33,9 +35,9 @@ func ExampleSwitch_Move() {
 		fmt.Println(verdict.Reason, err)
 	}
 	// Output:
-	// please ask kindly <nil>
+	// answered here <nil>
 	// answered elsewhere <nil>
-	// please ask kindly <nil>
+	// answered here <nil>
 }
 
 // Order is a contract whose calls are made once for each key.

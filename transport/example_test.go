@@ -2,9 +2,10 @@ package transport_test
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
-	"os"
+	"strings"
 
 	"github.com/dovetail-go/dovetail/genai"
 	"github.com/dovetail-go/dovetail/transport"
@@ -12,80 +13,153 @@ import (
 	"github.com/dovetail-go/dovetail/transport/inproc"
 )
 
-// Moderate is a contract. It stands in a package that both sides import.
+// The contract, which both sides import.
 var Moderate = transport.Op[*genai.ModerationRequest, *genai.Verdict]{Name: "moderation.check"}
 
-func check(_ context.Context, req *genai.ModerationRequest) (*genai.Verdict, error) {
-	return &genai.Verdict{Flagged: req.Text == "idiot", Reason: "please ask kindly"}, nil
+func moderator(_ context.Context, req *genai.ModerationRequest) (*genai.Verdict, error) {
+	if req.Text == "" {
+		return nil, &genai.Error{Kind: genai.InvalidRequest, Field: "text", Message: "there is nothing to check"}
+	}
+	return &genai.Verdict{Flagged: strings.Contains(req.Text, "password")}, nil
 }
 
-// One side serves the operation, the other dials it, and gets the same function.
+// A handler is served on one side of a network and called on the other.
 func Example() {
-	network := &inproc.Network{}
-	Moderate.Serve(network, check)
-	moderate := Moderate.Dial(network)
+	network := &inproc.Network{} // or a server and a client of package httptransport
+	Moderate.Serve(network, moderator)
 
-	verdict, err := moderate(context.Background(), &genai.ModerationRequest{Text: "idiot"})
-	fmt.Println(verdict.Reason, err)
-	// Output: please ask kindly <nil>
+	var check genai.Moderator = Moderate.Dial(network)
+	verdict, err := check(context.Background(), &genai.ModerationRequest{Text: "What is your password?"})
+	fmt.Println(verdict.Flagged, err)
+
+	_, err = check(context.Background(), &genai.ModerationRequest{})
+	fmt.Println(errors.Is(err, genai.InvalidRequest), err)
+	// Output:
+	// true <nil>
+	// true moderation.check: moderation: invalid_request (text): there is nothing to check
 }
 
-// The same program runs as one process or as several, as its flags say.
-func ExampleSwitch() {
-	flags := flag.NewFlagSet("desk", flag.ExitOnError)
-	placed := transport.PlacementFlags(flags, os.Getenv, "desk", "moderation")
-	_ = flags.Parse(nil) // os.Args[1:]; with -at moderation=http://127.0.0.1:8081 it is elsewhere
-	placement, err := placed()
+// A response that streams is declared by its type.
+func ExampleOp_stream() {
+	type topic struct {
+		Name string `json:"name"`
+	}
+	type line struct {
+		Text string `json:"text"`
+	}
+	poem := transport.Op[*topic, *genai.Stream[line]]{Name: "poet.write"}
+	network := &inproc.Network{}
+	poem.Serve(network, func(ctx context.Context, about *topic) (*genai.Stream[line], error) {
+		return genai.Open(ctx, func(_ context.Context, yield func(line) bool) error {
+			if !yield(line{"O " + about.Name + ","}) {
+				return nil // nobody listens any more
+			}
+			return genai.Errorf(genai.Overloaded, "words fail me")
+		})
+	})
+
+	lines, err := poem.Dial(network)(context.Background(), &topic{"oak"})
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	sw := &transport.Switch{
-		Placement: placement,
-		Local:     &inproc.Network{},
-		Remotes:   []transport.Remote{&httptransport.Remote{}},
+	for line, err := range lines.All() {
+		if err != nil {
+			fmt.Println(err)
+			break
+		}
+		fmt.Println(line.Text)
 	}
-	if sw.Hosts("moderation") {
-		Moderate.Serve(sw, check)
-	}
-	moderate := Moderate.Dial(sw) // wherever it is
-
-	verdict, err := moderate(context.Background(), &genai.ModerationRequest{Text: "Where is my parcel?"})
-	fmt.Println(verdict.Flagged, err)
-	// Output: false <nil>
+	// Output:
+	// O oak,
+	// poet.write: poet: overloaded: words fail me
 }
 
-// A wrong placement is an error that names the flag.
+// The same program is one process, or several. newProgram is what its main function would do with the flags that it was
+// started with.
+func ExampleSwitch() {
+	newProgram := func(placement transport.Placement) *transport.Switch {
+		sw := &transport.Switch{
+			Placement: placement,
+			Local:     &inproc.Network{},
+			Remotes:   []transport.Remote{&httptransport.Remote{}},
+		}
+		if sw.Hosts("moderation") {
+			Moderate.Serve(sw, moderator)
+		}
+		return sw
+	}
+	check := func(sw *transport.Switch) {
+		verdict, err := Moderate.Dial(sw)(context.Background(), &genai.ModerationRequest{Text: "What is your password?"})
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		fmt.Println(verdict.Flagged)
+	}
+
+	// No flags: everything is in this process.
+	check(newProgram(transport.Placement{}))
+
+	// -serve moderation -listen 127.0.0.1:0
+	service := newProgram(transport.Placement{Serve: []string{"moderation"}, Listen: "127.0.0.1:0"})
+	at := make(chan string, 1)
+	service.Listening = func(address string) { at <- address }
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- service.Run(ctx) }() // waited for below
+
+	// -at moderation=http://127.0.0.1:8081
+	check(newProgram(transport.Placement{At: map[string]string{"moderation": <-at}}))
+
+	stop()
+	fmt.Println(<-ended)
+	// Output:
+	// true
+	// true
+	// <nil>
+}
+
+// A placement comes from flags, the environment and a file. What is wrong in it is an error that says where.
 func ExamplePlacementFlags() {
-	flags := flag.NewFlagSet("desk", flag.ContinueOnError)
-	placed := transport.PlacementFlags(flags, func(string) string { return "" }, "desk", "moderation")
-	_ = flags.Parse([]string{"-at", "moderator=http://127.0.0.1:8081"})
-
-	_, err := placed()
-	fmt.Println(err)
-	// Output: invalid_request (-at): there is no service "moderator"; there are desk, moderation
+	environment := map[string]string{"DOVETAIL_LISTEN": "127.0.0.1:8080"}
+	getenv := func(name string) string { return environment[name] } // os.Getenv in a program
+	for _, args := range [][]string{
+		{},
+		{"-serve", "desk", "-at", "moderation=http://127.0.0.1:8081"},
+		{"-serve", "dsek"},
+	} {
+		flags := flag.NewFlagSet("supportdesk", flag.ContinueOnError)
+		placement := transport.PlacementFlags(flags, getenv, "desk", "moderation")
+		if err := flags.Parse(args); err != nil {
+			fmt.Println(err)
+			return
+		}
+		p, err := placement()
+		if err != nil {
+			fmt.Println(err)
+			continue
+		}
+		fmt.Printf("%v %v %q %q\n", p.Hosts("desk"), p.Hosts("moderation"), p.Listen, p.At["moderation"])
+	}
+	// Output:
+	// true true "127.0.0.1:8080" ""
+	// true false "127.0.0.1:8080" "http://127.0.0.1:8081"
+	// invalid_request (-serve): there is no service "dsek"; there are desk, moderation
 }
 
-// Metadata goes on with every call made under the context, over any number of services.
+// Metadata goes with a call and with all that it leads to; a Reply comes back from it.
 func ExampleWithMetadata() {
 	network := &inproc.Network{}
 	Moderate.Serve(network, func(ctx context.Context, _ *genai.ModerationRequest) (*genai.Verdict, error) {
-		fmt.Println("for", transport.Metadata(ctx, "tenant"))
-		return &genai.Verdict{}, nil
+		fmt.Println("checked for", transport.Metadata(ctx, "tenant"))
+		return &genai.Verdict{}, transport.ReplyOf(ctx).Set("cost", "12")
 	})
-	ctx := transport.WithMetadata(context.Background(), "tenant", "acme")
-	_, _ = Moderate.Dial(network)(ctx, &genai.ModerationRequest{})
-	// Output: for acme
-}
 
-// A handler tells its caller something beside the response.
-func ExampleWithReply() {
-	network := &inproc.Network{}
-	Moderate.Serve(network, func(ctx context.Context, _ *genai.ModerationRequest) (*genai.Verdict, error) {
-		return &genai.Verdict{}, transport.ReplyOf(ctx).Set("rules", "2026-11")
-	})
-	ctx, reply := transport.WithReply(context.Background())
-	_, _ = Moderate.Dial(network)(ctx, &genai.ModerationRequest{})
-	fmt.Println(reply.Get("rules"))
-	// Output: 2026-11
+	ctx, reply := transport.WithReply(transport.WithMetadata(context.Background(), "tenant", "acme"))
+	_, err := Moderate.Dial(network)(ctx, &genai.ModerationRequest{Text: "hello"})
+	fmt.Println("it cost", reply.Get("cost"), err)
+	// Output:
+	// checked for acme
+	// it cost 12 <nil>
 }

@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"flag"
+	"io"
 	"os"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/dovetail-go/dovetail/genai"
 )
@@ -109,13 +111,84 @@ func readPlacement(path, field string, into *Placement) error {
 	if err != nil {
 		return placementError(field, "the file cannot be read: %v", err)
 	}
-	d := json.NewDecoder(bytes.NewReader(text))
-	d.DisallowUnknownFields()
-	if err := d.Decode(into); err != nil {
-		if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok && wrong.Field != "" {
-			return placementError(path+": "+wrong.Field, "a JSON %s cannot be a %v", wrong.Value, wrong.Type)
+	if err := parsePlacement(text, into); err != nil {
+		e := *genai.AsError(err)
+		if e.Field == "" {
+			e.Field = path
+		} else {
+			e.Field = path + ": " + e.Field
 		}
-		return placementError(path, "the file is not a placement: %v", err)
+		return &e
 	}
 	return nil
+}
+
+// parsePlacement takes a placement from JSON. It is stricter than package json: a setting that is there twice, or that
+// nobody knows, is a mistake of whoever wrote it.
+func parsePlacement(text []byte, into *Placement) error {
+	switch {
+	case !utf8.Valid(text):
+		return placementError("", "the file is not a placement: it is not UTF-8")
+	case !isObject(text):
+		return placementError("", "the file is not a placement: it is not a JSON object")
+	}
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.DisallowUnknownFields()
+	err := d.Decode(into)
+	if err == nil {
+		if _, more := d.Token(); more != io.EOF {
+			err = errors.New("there is something after the JSON object")
+		}
+	}
+	if err != nil {
+		if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok && wrong.Field != "" {
+			return placementError(wrong.Field, "a JSON %s cannot be a %v", wrong.Value, wrong.Type)
+		}
+		return placementError("", "the file is not a placement: %v", err)
+	}
+	if setting, name := twice(json.NewDecoder(bytes.NewReader(text))); name != "" {
+		return placementError(setting, "%s is named twice", name)
+	}
+	return nil
+}
+
+// twice returns the first name that an object of JSON, or one in it, has more than once, and the member of the outermost
+// object that it belongs to.
+func twice(d *json.Decoder) (setting, name string) {
+	type object struct {
+		names map[string]bool // nil for a list
+		value bool            // the next token is not a name
+	}
+	var open []object
+	for {
+		token, err := d.Token()
+		if err != nil {
+			return "", ""
+		}
+		if token == json.Delim('}') || token == json.Delim(']') {
+			open = open[:len(open)-1]
+			continue
+		}
+		if n := len(open) - 1; n >= 0 && open[n].names != nil {
+			in := &open[n]
+			if !in.value {
+				name = strings.ToLower(token.(string)) // as package json reads names
+				if n == 0 {
+					setting = name
+				}
+				if in.names[name] {
+					return setting, name
+				}
+				in.names[name], in.value = true, true
+				continue
+			}
+			in.value = false
+		}
+		switch token {
+		case json.Delim('{'):
+			open = append(open, object{names: map[string]bool{}})
+		case json.Delim('['):
+			open = append(open, object{})
+		}
+	}
 }

@@ -98,6 +98,9 @@ func (s *Switch) place(service string) (*place, error) {
 
 // settle puts a service where the placement says that it is at first.
 func (s *Switch) settle(service string) (*place, error) {
+	if s.Hosts(service) && s.Local == nil {
+		return nil, &genai.Error{Kind: genai.Internal, Started: genai.StartedNo, Message: needsLocal}
+	}
 	p := newPlace(Here, s.Local)
 	if address, elsewhere := s.Placement.At[service]; elsewhere {
 		c, err := s.dial(service, address)

@@ -113,6 +113,9 @@ func named(spec *Spec, err error, started genai.Started) error {
 			return err
 		}
 		e = *own
+		if own != err { // somebody has wrapped it in words
+			e.Message, e.Err = err.Error(), err
+		}
 	} else {
 		e = *genai.AsError(err)
 	}

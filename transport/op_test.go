@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"testing"
 	"time"
@@ -13,126 +14,273 @@ import (
 	"github.com/dovetail-go/dovetail/transport/inproc"
 )
 
-type ping struct {
+type note struct {
 	Text string `json:"text"`
 }
 
-func echo(_ context.Context, p *ping) (*ping, error) { return p, nil }
+var ask = transport.Op[*note, *note]{Name: "desk.ask"}
 
-// panics returns what f panics with.
-func panics(f func()) (what string) {
-	defer func() { what = fmt.Sprint(recover()) }()
+func echo(_ context.Context, req *note) (*note, error) { return req, nil }
+
+// kept is a server that only remembers.
+type kept struct {
+	spec    *transport.Spec
+	handler genai.AnyHandler
+}
+
+func (k *kept) Handle(spec *transport.Spec, h genai.AnyHandler) { k.spec, k.handler = spec, h }
+
+// specOf returns the Spec of an operation.
+func specOf[Req, Resp any](op transport.Op[Req, Resp]) *transport.Spec {
+	k := &kept{}
+	op.Serve(k, func(context.Context, Req) (resp Resp, err error) { return resp, errors.New("nobody calls it") })
+	return k.spec
+}
+
+// A line is a client that answers as a function says.
+type line func(ctx context.Context, spec *transport.Spec, req any) (any, error)
+
+func (l line) Call(ctx context.Context, spec *transport.Spec, req any) (any, error) {
+	return l(ctx, spec, req)
+}
+
+// panicOf returns the text that f panics with.
+func panicOf(f func()) (text string) {
+	defer func() {
+		if p := recover(); p != nil {
+			text = fmt.Sprint(p)
+		}
+	}()
 	f()
 	return ""
 }
 
-type (
-	deep    struct{ Inner struct{ Call func() } }
-	channel struct{ C chan int }
-)
-
-// What a programmer alone can get wrong is found when the program starts, and the message names the place.
-func TestOpPanics(t *testing.T) {
-	serve := func(name string) func() {
-		return func() {
-			transport.Op[*ping, *ping]{Name: name}.Serve(&inproc.Network{}, echo)
+// refused checks that neither side of an operation can be had, and that both are told the same.
+func refused[Req, Resp any](t *testing.T, op transport.Op[Req, Resp], words ...string) {
+	t.Helper()
+	serve := panicOf(func() { op.Serve(&kept{}, nil) })
+	dial := panicOf(func() { op.Dial(line(nil)) })
+	if serve != dial {
+		t.Errorf("Serve panics with %q, Dial with %q", serve, dial)
+	}
+	if serve == "" {
+		t.Errorf("%+v was taken", op)
+	}
+	for _, word := range words {
+		if !strings.Contains(serve, word) {
+			t.Errorf("the panic is %q and does not say %q", serve, word)
 		}
 	}
-	for name, c := range map[string]struct {
-		f    func()
-		want []string
-	}{
-		"no name":          {serve(""), []string{`""`, "service.operation"}},
-		"one word":         {serve("ping"), []string{`"ping"`}},
-		"three words":      {serve("a.b.c"), []string{`"a.b.c"`}},
-		"capitals":         {serve("Ping.ping"), []string{`"Ping.ping"`}},
-		"a path":           {serve("../a.b"), []string{"name"}},
-		"a negative bound": {func() { transport.Op[*ping, *ping]{Name: "a.b", MaxBytes: -1}.Dial(&inproc.Network{}) }, []string{"a.b", "MaxBytes"}},
-		"an idempotency":   {func() { transport.Op[*ping, *ping]{Name: "a.b", Idempotency: "maybe"}.Dial(&inproc.Network{}) }, []string{"a.b", "maybe"}},
-		"a string":         {func() { transport.Op[string, *ping]{Name: "a.b"}.Dial(&inproc.Network{}) }, []string{"request of a.b", "struct"}},
-		"a function":       {func() { transport.Op[*deep, *ping]{Name: "a.b"}.Dial(&inproc.Network{}) }, []string{"request of a.b", "Inner.Call", "func"}},
-		"a channel":        {func() { transport.Op[*ping, *channel]{Name: "a.b"}.Dial(&inproc.Network{}) }, []string{"response of a.b", "C", "chan"}},
-		"a stream of one":  {func() { transport.Op[*ping, *genai.Stream[channel]]{Name: "a.b"}.Dial(&inproc.Network{}) }, []string{"response of a.b", "C", "chan"}},
-		"served twice": {func() {
-			n := &inproc.Network{}
-			op := transport.Op[*ping, *ping]{Name: "a.b"}
-			op.Serve(n, echo)
-			op.Serve(n, echo)
-		}, []string{"a.b", "already"}},
+}
+
+type (
+	withFunc struct {
+		Name string
+		Then func()
+	}
+	withChan    struct{ Done chan int }
+	withPrivate struct{ secret string }
+	withMethods struct{ Reader io.Reader }
+	withComplex struct{ Z complex128 }
+	withKey     struct{ By map[bool]string }
+	withNested  struct {
+		Lists []map[string]*withFunc `json:"lists"`
+	}
+	// written can be written as JSON and not be read.
+	written     struct{ N int }
+	withWritten struct{ Level written }
+	word        string
+)
+
+func (written) MarshalJSON() ([]byte, error) { return []byte("1"), nil }
+
+func TestTypesThatCannotTravel(t *testing.T) {
+	_ = withPrivate{}.secret
+	const name = "desk.op"
+	refused(t, transport.Op[*withFunc, *note]{Name: name}, "request of desk.op", "withFunc.Then")
+	refused(t, transport.Op[*note, *withFunc]{Name: name}, "response of desk.op", "withFunc.Then")
+	refused(t, transport.Op[*note, *genai.Stream[withFunc]]{Name: name}, "response of desk.op", "withFunc.Then")
+	refused(t, transport.Op[*note, *genai.Stream[*withChan]]{Name: name}, "withChan.Done")
+	refused(t, transport.Op[withPrivate, note]{Name: name}, "withPrivate.secret")
+	refused(t, transport.Op[*withMethods, note]{Name: name}, "withMethods.Reader", "interface")
+	refused(t, transport.Op[*withComplex, note]{Name: name}, "withComplex.Z")
+	refused(t, transport.Op[*withKey, note]{Name: name}, "withKey.By")
+	refused(t, transport.Op[*withNested, note]{Name: name}, "withNested.Lists[][].Then")
+	refused(t, transport.Op[*withWritten, note]{Name: name}, "withWritten.Level", "UnmarshalJSON")
+	refused(t, transport.Op[string, note]{Name: name}, "string is not a struct")
+	refused(t, transport.Op[word, note]{Name: name}, "word is not a struct")
+	refused(t, transport.Op[[]note, note]{Name: name}, "is not a struct")
+	refused(t, transport.Op[map[string]string, note]{Name: name}, "is not a struct")
+	refused(t, transport.Op[**note, note]{Name: name}, "is not a struct")
+	refused(t, transport.Op[any, note]{Name: name}, "is not a struct")
+	refused(t, transport.Op[func(), note]{Name: name}, "is not a struct")
+	refused(t, transport.Op[*genai.Stream[note], note]{Name: name}, "request of desk.op")
+	refused(t, transport.Op[*note, *genai.Stream[string]]{Name: name}, "string is not a struct")
+	refused(t, transport.Op[*note, *genai.Stream[*genai.Stream[note]]]{Name: name}, "response of desk.op")
+}
+
+func TestTypesThatTravel(t *testing.T) {
+	for name, spec := range map[string]*transport.Spec{
+		"values":    specOf(transport.Op[note, note]{Name: "desk.op"}),
+		"nothing":   specOf(transport.Op[struct{}, *struct{}]{Name: "desk.op"}),
+		"recursive": specOf(transport.Op[*genai.ChatRequest, *genai.ChatResponse]{Name: "desk.op"}),
+		"fields left out": specOf(transport.Op[*struct {
+			Done chan int `json:"-"`
+		}, note]{Name: "desk.op"}),
+		"fields of any":    specOf(transport.Op[*struct{ Any any }, note]{Name: "desk.op"}),
+		"every modality":   specOf(transport.Op[*genai.SpeechRequest, *genai.Images]{Name: "desk.op"}),
+		"times and errors": specOf(transport.Op[*struct{ At time.Time }, *transport.Problem]{Name: "desk.op"}),
 	} {
-		t.Run(name, func(t *testing.T) {
-			got := panics(c.f)
-			for _, part := range c.want {
-				if !strings.Contains(got, part) {
-					t.Errorf("the panic %q does not say %q", got, part)
-				}
-			}
-		})
+		if spec.Streams {
+			t.Errorf("%s: a value is said to stream", name)
+		}
+	}
+	if !specOf(transport.Op[*note, *genai.Stream[note]]{Name: "desk.op"}).Streams || !specOf(transport.Op[*note, *genai.Stream[*note]]{Name: "desk.op"}).Streams {
+		t.Error("a stream is said not to stream")
 	}
 }
 
-// Errors name the operation and its service, the innermost, and say whether work may have started.
-func TestOpNamesErrors(t *testing.T) {
-	op := transport.Op[*ping, *ping]{Name: "desk.ask"}
-	inner := transport.Op[*ping, *ping]{Name: "models.answer"}
-	n := &inproc.Network{}
-	call := op.Dial(n)
-
-	_, err := call(t.Context(), &ping{})
-	if e := genai.AsError(err); e.Kind != genai.Unimplemented || e.Op != "desk.ask" || e.Target != "desk" || e.Started != genai.StartedNo {
-		t.Errorf("what nobody serves: %+v", e)
+func TestNames(t *testing.T) {
+	for _, name := range []string{"", "desk", "desk.", ".ask", ".", "desk.ask.more", "Desk.ask", "desk.Ask", "desk.a sk", "desk/ask", "desk..ask", "-desk.ask", "desk._ask", "tür.auf", "desk.ask\n", "desk.ask?x"} {
+		refused(t, transport.Op[note, note]{Name: name}, fmt.Sprintf("%q", name), "service.operation")
 	}
-	op.Serve(n, func(ctx context.Context, p *ping) (*ping, error) { return inner.Dial(n)(ctx, p) })
-	inner.Serve(n, func(context.Context, *ping) (*ping, error) {
-		return nil, &genai.Error{Kind: genai.Overloaded, RetryAfter: time.Second, Reason: "queue"}
-	})
-	_, err = call(t.Context(), &ping{})
-	if e := genai.AsError(err); e.Kind != genai.Overloaded || e.Op != "models.answer" || e.Target != "models" || e.RetryAfter != time.Second || e.Reason != "queue" || !e.Remote {
-		t.Errorf("a failure two services further in: %+v", e)
-	}
-	_, err = call(t.Context(), nil)
-	if e := genai.AsError(err); e.Kind != genai.InvalidRequest || e.Started != genai.StartedNo {
-		t.Errorf("no request: %+v", e)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if _, err = call(ctx, &ping{}); !errors.Is(err, context.Canceled) || genai.AsError(err).Started != genai.StartedNo {
-		t.Errorf("a caller who has left already: %+v", err)
+	for _, name := range []string{"desk.ask", "d.a", "desk-2.ask_it", "0.1"} {
+		spec := specOf(transport.Op[note, note]{Name: name})
+		if service, _, _ := strings.Cut(name, "."); spec.Service() != service {
+			t.Errorf("the service of %s is %q", name, spec.Service())
+		}
 	}
 }
 
-// A transport that answers with something else does not make the program panic.
-func TestOpDistrustsTransports(t *testing.T) {
-	call := transport.Op[*ping, *ping]{Name: "a.b"}.Dial(odd{})
-	if _, err := call(t.Context(), &ping{}); !errors.Is(err, genai.Internal) || !strings.Contains(err.Error(), "string") {
-		t.Errorf("got %v", err)
+func TestSpec(t *testing.T) {
+	spec := specOf(transport.Op[note, note]{Name: "desk.ask"})
+	if spec.Name != "desk.ask" || spec.Idempotency != transport.Unsafe || spec.MaxBytes != 32<<20 || spec.Shared || spec.Streams {
+		t.Errorf("without settings: %+v", spec)
+	}
+	spec = specOf(transport.Op[note, note]{Name: "desk.ask", Idempotency: transport.Safe, MaxBytes: 1, Shared: true})
+	if spec.Idempotency != transport.Safe || spec.MaxBytes != 1 || !spec.Shared {
+		t.Errorf("with settings: %+v", spec)
+	}
+	refused(t, transport.Op[note, note]{Name: "desk.ask", MaxBytes: -1}, "desk.ask", "MaxBytes")
+	refused(t, transport.Op[note, note]{Name: "desk.ask", Idempotency: "sure"}, "desk.ask", "Idempotency", `"sure"`)
+}
+
+func TestDuplicateNames(t *testing.T) {
+	for name, server := range map[string]transport.Server{"inproc": &inproc.Network{}, "switch": &transport.Switch{Local: &inproc.Network{}}} {
+		ask.Serve(server, echo)
+		transport.Op[*note, *note]{Name: "desk.other"}.Serve(server, echo)
+		if text := panicOf(func() { transport.Op[note, note]{Name: "desk.ask"}.Serve(server, nil) }); !strings.Contains(text, "desk.ask") {
+			t.Errorf("%s: serving a name twice panics with %q", name, text)
+		}
 	}
 }
 
-type odd struct{}
-
-func (odd) Call(context.Context, *transport.Spec, any) (any, error) { return "not a ping", nil }
-
-// A handler that panics, or returns nothing, fails one call.
-func TestOpContainsHandlers(t *testing.T) {
-	for name, c := range map[string]struct {
-		handler genai.Handler[*ping, *ping]
-		not     string
+// TestDialNames: whatever a client fails with, the caller is told which operation failed, where, and whether it started.
+func TestDialNames(t *testing.T) {
+	further := &genai.Error{Kind: genai.NotFound, Op: "store.get", Target: "store", Started: genai.StartedYes, Reason: "no_such_order"}
+	for _, c := range []struct {
+		name string
+		err  error
+		want genai.Error
 	}{
-		"a panic": {func(context.Context, *ping) (*ping, error) { panic("secret") }, "secret"},
-		"nothing": {func(context.Context, *ping) (*ping, error) { return nil, nil }, ""},
+		{"nothing known", errors.New("odd"), genai.Error{Kind: genai.Unknown, Op: "desk.ask", Target: "desk", Message: "odd"}},
+		{"not started", &genai.Error{Kind: genai.Unavailable, Started: genai.StartedNo}, genai.Error{Kind: genai.Unavailable, Op: "desk.ask", Target: "desk", Started: genai.StartedNo}},
+		{"from further in", further, *further},
+		{"wrapped", fmt.Errorf("the line: %w", &genai.Error{Kind: genai.Timeout, Message: "too slow"}), genai.Error{Kind: genai.Timeout, Op: "desk.ask", Target: "desk", Message: "the line: timeout: too slow"}},
+		{"of package context, while ours lives", context.Canceled, genai.Error{Kind: genai.Cancelled, Op: "desk.ask", Target: "desk", Message: "context canceled"}},
 	} {
-		t.Run(name, func(t *testing.T) {
-			n := &inproc.Network{}
-			op := transport.Op[*ping, *ping]{Name: "a.b"}
-			op.Serve(n, c.handler)
-			resp, err := op.Dial(n)(t.Context(), &ping{})
-			if resp != nil || !errors.Is(err, genai.Internal) {
-				t.Errorf("got %v, %v", resp, err)
-			}
-			if c.not != "" && strings.Contains(err.Error(), c.not) {
-				t.Errorf("the error tells what only the log may: %v", err)
-			}
-		})
+		_, err := ask.Dial(line(func(context.Context, *transport.Spec, any) (any, error) { return nil, c.err }))(t.Context(), &note{})
+		got, ok := err.(*genai.Error)
+		if !ok {
+			t.Errorf("%s: the error is a %T", c.name, err)
+			continue
+		}
+		if got.Kind != c.want.Kind || got.Op != c.want.Op || got.Target != c.want.Target || got.Started != c.want.Started || got.Message != c.want.Message || got.Reason != c.want.Reason {
+			t.Errorf("%s:\ngot  %+v\nwant %+v", c.name, got, c.want)
+		}
+	}
+	if further.Op != "store.get" {
+		t.Error("the error of somebody else was changed")
+	}
+}
+
+// TestDialWrongType: a transport that returns something else is found out, and what it returned is released.
+func TestDialWrongType(t *testing.T) {
+	closed := 0
+	stream := func(ctx context.Context) any {
+		s, err := genai.NewStream(ctx, func() (note, error) { return note{}, nil }, func() { closed++ })
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	for _, wrong := range []any{nil, note{}, "text", stream(t.Context())} {
+		resp, err := ask.Dial(line(func(context.Context, *transport.Spec, any) (any, error) { return wrong, nil }))(t.Context(), &note{})
+		if genai.KindOf(err) != genai.Internal || resp != nil || genai.AsError(err).Op != "desk.ask" {
+			t.Errorf("for a %T the caller got %v, %v", wrong, resp, err)
+		}
+	}
+	if closed != 1 {
+		t.Errorf("the stream was closed %d times", closed)
+	}
+}
+
+// TestDialContext: an end of the context is what the caller is told, whatever the transport says, and nobody is called
+// after it.
+func TestDialContext(t *testing.T) {
+	var leave context.CancelFunc
+	calls, closed := 0, 0
+	tell := transport.Op[*note, *genai.Stream[note]]{Name: "desk.tell"}.Dial(line(func(ctx context.Context, _ *transport.Spec, req any) (any, error) {
+		calls++
+		leave()
+		if req.(*note).Text == "fail" {
+			return nil, &genai.Error{Kind: genai.Unavailable, Message: "the connection was closed"}
+		}
+		return genai.NewStream(context.Background(), func() (note, error) { return note{}, nil }, func() { closed++ })
+	}))
+	for _, text := range []string{"fail", "stream"} {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		leave = cancel
+		s, err := tell(ctx, &note{text})
+		if !errors.Is(err, context.Canceled) || genai.KindOf(err) != genai.Cancelled || s != nil || genai.AsError(err).Op != "desk.tell" {
+			t.Errorf("%s: the caller who has left got %v, %v", text, s, err)
+		}
+		_, err = tell(ctx, &note{text})
+		if !errors.Is(err, context.Canceled) || genai.AsError(err).Started != genai.StartedNo {
+			t.Errorf("%s: whose context had ended before got %v", text, err)
+		}
+	}
+	if calls != 2 || closed != 1 {
+		t.Errorf("the transport was called %d times, want 2; %d streams were released, want 1", calls, closed)
+	}
+	_, err := tell(transport.WithMetadata(t.Context(), "Tenant", "acme"), &note{})
+	if genai.KindOf(err) != genai.InvalidRequest || genai.AsError(err).Field != "metadata.Tenant" || calls != 2 {
+		t.Errorf("with wrong metadata: %v after %d calls", err, calls)
+	}
+}
+
+// TestContain: what a transport is given to call neither panics nor returns nothing.
+func TestContain(t *testing.T) {
+	quiet(t)
+	for name, h := range map[string]genai.Handler[*note, *note]{
+		"panic":    func(context.Context, *note) (*note, error) { panic("the prompt") },
+		"nil":      func(context.Context, *note) (*note, error) { return nil, nil },
+		"panicked": func(context.Context, *note) (*note, error) { panic(errors.New("the prompt")) },
+	} {
+		k := &kept{}
+		ask.Serve(k, h)
+		resp, err := k.handler(t.Context(), &note{})
+		if genai.KindOf(err) != genai.Internal || resp != nil || strings.Contains(err.Error(), "the prompt") || genai.AsError(err).Started != genai.StartedYes {
+			t.Errorf("%s: got %v, %v", name, resp, err)
+		}
+	}
+	k := &kept{}
+	ask.Serve(k, echo)
+	if resp, err := k.handler(t.Context(), "text"); genai.KindOf(err) != genai.Internal || resp != nil {
+		t.Errorf("a request of another type: %v, %v", resp, err)
+	}
+	if resp, err := k.handler(t.Context(), &note{"a"}); err != nil || resp.(*note).Text != "a" {
+		t.Errorf("got %v, %v", resp, err)
 	}
 }

@@ -68,14 +68,17 @@ func ProblemOf(err error) *Problem {
 	return p
 }
 
-// milliseconds rounds up, so that nobody comes back too early.
-func milliseconds(d time.Duration) int64 {
-	ms := int64(d / time.Millisecond)
-	if d > 0 && d%time.Millisecond != 0 {
+// milliseconds rounds up, so that nobody comes too early. What is negative is no wait.
+func milliseconds(wait time.Duration) int64 {
+	ms := int64(wait / time.Millisecond)
+	if wait%time.Millisecond > 0 {
 		ms++
 	}
-	return ms
+	return max(ms, 0)
 }
+
+// maxMilliseconds is the longest wait that a [time.Duration] holds.
+const maxMilliseconds = int64(math.MaxInt64 / time.Millisecond)
 
 // Err returns the error that a problem describes, marked Remote. A kind that we do not know, from a newer peer, becomes
 // Unknown, and an empty one is guessed from the status.
@@ -83,7 +86,7 @@ func (p *Problem) Err() *genai.Error {
 	e := &genai.Error{
 		Kind: p.Kind, Op: p.Op, Target: p.Target, Reason: p.Reason, Message: p.Detail, Field: p.Field,
 		Status: p.ProviderStatus, Code: p.Code, RequestID: p.RequestID,
-		RetryAfter: time.Duration(min(max(p.RetryAfter, 0), math.MaxInt64/int64(time.Millisecond))) * time.Millisecond,
+		RetryAfter: time.Duration(min(max(p.RetryAfter, 0), maxMilliseconds)) * time.Millisecond,
 		Started:    p.Started, Remote: true, Attempts: p.Attempts,
 	}
 	switch {
@@ -152,7 +155,7 @@ func StatusOf(kind genai.Kind) int {
 // KindOf returns the kind that a status of HTTP suggests where nobody said more: the answer of a proxy, say.
 func KindOf(status int) genai.Kind {
 	switch status {
-	case http.StatusBadRequest:
+	case http.StatusBadRequest, http.StatusUnprocessableEntity:
 		return genai.InvalidRequest
 	case http.StatusUnauthorized:
 		return genai.Unauthenticated
@@ -160,6 +163,10 @@ func KindOf(status int) genai.Kind {
 		return genai.PermissionDenied
 	case http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusNotImplemented:
 		return genai.Unimplemented
+	case http.StatusConflict:
+		return genai.Conflict
+	case http.StatusPreconditionFailed:
+		return genai.Precondition
 	case http.StatusRequestEntityTooLarge:
 		return genai.TooLarge
 	case http.StatusTooManyRequests:

@@ -202,6 +202,19 @@ func (s *Spec) CopyResponse(ctx context.Context, resp any, stop func()) (any, er
 		c, err := s.response.copy(resp)
 		return c, broken(err)
 	}
+	return s.hand(ctx, resp, s.response.copyInto, stop)
+}
+
+// ShareResponse returns resp, a stream, as CopyResponse does, but its pieces are those of resp and no copies.
+func (s *Spec) ShareResponse(ctx context.Context, resp any, stop func()) (any, error) {
+	return s.hand(ctx, resp, func(to, from any) error {
+		reflect.ValueOf(to).Elem().Set(reflect.ValueOf(from).Elem())
+		return nil
+	}, stop)
+}
+
+// hand returns another stream with the pieces of resp, for which hand puts what one pointer points to where another does.
+func (s *Spec) hand(ctx context.Context, resp any, hand func(to, from any) error, stop func()) (any, error) {
 	return s.stream.Fill(ctx, func(piece any) error {
 		from, err := s.pull(resp)
 		if err != nil {
@@ -210,7 +223,7 @@ func (s *Spec) CopyResponse(ctx context.Context, resp any, stop func()) (any, er
 			}
 			return named(s, Crossed(err), genai.StartedYes)
 		}
-		if err := s.response.copyInto(piece, from); err != nil {
+		if err := hand(piece, from); err != nil {
 			return named(s, Crossed(broken(err)), genai.StartedYes)
 		}
 		return nil

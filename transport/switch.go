@@ -72,8 +72,11 @@ type served struct {
 // Hosts reports whether a service lives in this process, so that its handlers must be made and served.
 func (s *Switch) Hosts(service string) bool { return s.Placement.Hosts(service) }
 
-// Handle implements [Server].
+// Handle implements [Server]. Others reach what is served before Run.
 func (s *Switch) Handle(spec *Spec, h genai.AnyHandler) {
+	if s.Local == nil {
+		panic("transport: " + needsLocal)
+	}
 	if s.Results != nil {
 		spec.Results = s.Results
 	}
@@ -82,6 +85,8 @@ func (s *Switch) Handle(spec *Spec, h genai.AnyHandler) {
 	defer s.mu.Unlock()
 	s.served = append(s.served, served{spec, h})
 }
+
+const needsLocal = "a Switch needs a Local network, such as &inproc.Network{}"
 
 // Call implements [Client]. It tells those who listen (see [genai.Listen]) where each call went: an event "call" with the
 // service as Target, the transport in To ("inproc", or the scheme of the address), and the time until there was a response.
@@ -156,16 +161,20 @@ func (s *Switch) Run(ctx context.Context) error {
 	if err := s.checkServed(); err != nil {
 		return err
 	}
-	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	ctx, stop := untilSignal(ctx)
 	defer stop()
-	defer context.AfterFunc(ctx, stop)() // the second signal finds nobody who catches it
+	defer s.hangUp()
 	if s.Placement.Listen == "" {
 		<-ctx.Done()
 		return nil
 	}
 	l, err := firstOf(s.Remotes, func(r Remote) (Listener, error) { return r.Listen(s.Placement.Listen) })
 	if err != nil {
-		return err
+		e := *genai.AsError(err)
+		if e.Field == "" {
+			e.Field = "listen"
+		}
+		return &e
 	}
 	s.mu.Lock()
 	for _, op := range s.served {
@@ -180,6 +189,38 @@ func (s *Switch) Run(ctx context.Context) error {
 		s.Listening(address)
 	}
 	return l.Run(ctx)
+}
+
+// untilSignal returns a context that ends with ctx, or when the process is told to stop. By then nobody catches signals any
+// more, so that the next one ends the process.
+func untilSignal(ctx context.Context) (inner context.Context, stop func()) {
+	inner, cancel := context.WithCancel(ctx)
+	told, done := make(chan os.Signal, 1), make(chan struct{})
+	signal.Notify(told, os.Interrupt, syscall.SIGTERM)
+	go func() { // ends with the context, or by stop, which waits for it
+		defer close(done)
+		select {
+		case <-told:
+		case <-inner.Done():
+		}
+		signal.Stop(told)
+		cancel()
+	}()
+	return inner, func() {
+		cancel()
+		<-done
+	}
+}
+
+// hangUp closes the connections that nobody uses.
+func (s *Switch) hangUp() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, client := range s.clients {
+		if c, ok := client.(interface{ CloseIdleConnections() }); ok {
+			c.CloseIdleConnections()
+		}
+	}
 }
 
 // Check finds out whether there is a transport for every address of the placement, without connecting to any. Run does it

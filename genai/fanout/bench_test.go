@@ -35,6 +35,9 @@ func BenchmarkFanout(b *testing.B) {
 	run("All", func(ctx context.Context) error { _, err := all(ctx, reqs[0]); return err })
 	run("First", func(ctx context.Context) error { _, err := first(ctx, reqs[0]); return err })
 	run("Map", func(ctx context.Context) error { _, err := mapped(ctx, reqs); return err })
+	quorum, vote := fanout.Quorum(4, eight...), fanout.Vote(8, func(n *int) int { return *n }, eight...)
+	run("Quorum", func(ctx context.Context) error { _, err := quorum(ctx, reqs[0]); return err })
+	run("Vote", func(ctx context.Context) error { _, err := vote(ctx, reqs[0]); return err })
 	run("errgroup", func(ctx context.Context) error {
 		g, ctx := errgroup.WithContext(ctx)
 		resps := make([]*int, len(reqs))

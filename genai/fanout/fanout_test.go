@@ -290,8 +290,13 @@ func TestMapStreams(t *testing.T) {
 func TestPanicReachesTheCaller(t *testing.T) {
 	boom := errors.New("boom")
 	for name, call := range map[string]func(context.Context, ...handler){
-		"All":   func(ctx context.Context, h ...handler) { _, _ = fanout.All(h...)(ctx, "") },
-		"First": func(ctx context.Context, h ...handler) { _, _ = fanout.First(h...)(ctx, "") },
+		"All":    func(ctx context.Context, h ...handler) { _, _ = fanout.All(h...)(ctx, "") },
+		"First":  func(ctx context.Context, h ...handler) { _, _ = fanout.First(h...)(ctx, "") },
+		"Quorum": func(ctx context.Context, h ...handler) { _, _ = fanout.Quorum(2, h...)(ctx, "") },
+		"Vote":   func(ctx context.Context, h ...handler) { _, _ = fanout.Vote(2, strings.ToUpper, h...)(ctx, "") },
+		"Best": func(ctx context.Context, h ...handler) {
+			_, _ = fanout.Best(func(context.Context, string, []string) (int, error) { return 0, nil }, h...)(ctx, "")
+		},
 		"Map": func(ctx context.Context, h ...handler) {
 			_, _ = fanout.Map(func(ctx context.Context, i int) (string, error) { return h[i](ctx, "") }, 9)(ctx, []int{0, 1})
 		},
@@ -335,12 +340,26 @@ func TestGoexit(t *testing.T) {
 		if got, err := fanout.All(after(0, "a"), exit)(t.Context(), ""); err != nil || got[0].Value != "a" || !errors.Is(got[1].Err, genai.Internal) {
 			t.Errorf("%v, %v", got, err)
 		}
-		h := fanout.Map(func(ctx context.Context, h handler) (string, error) { return h(ctx, "") }, 2)
-		slow := after(time.Second, "")
-		if _, err := h(t.Context(), []handler{slow, exit}); err != nil && !errors.Is(err, genai.Internal) {
+		if got, err := fanout.Quorum(1, after(time.Second, "a"), exit)(t.Context(), ""); len(got) != 1 || err != nil {
+			t.Errorf("%v, %v", got, err)
+		}
+		if _, err := fanout.Quorum(2, after(time.Second, "a"), exit)(t.Context(), ""); !errors.Is(err, genai.Internal) {
 			t.Errorf("%v", err)
 		}
+		if _, err := fanout.Vote(2, strings.ToUpper, after(time.Second, "a"), exit)(t.Context(), ""); !errors.Is(err, genai.Internal) {
+			t.Errorf("%v", err)
+		}
+		h := fanout.Map(func(ctx context.Context, h handler) (string, error) { return h(ctx, "") }, 2)
+		slow := after(time.Second, "")
 		ended := make(chan struct{})
+		go func() { // ends with Map, or in it, if the caller's goroutine gets the request that ends it
+			defer close(ended)
+			if _, err := h(t.Context(), []handler{slow, exit}); !errors.Is(err, genai.Internal) {
+				t.Errorf("%v", err)
+			}
+		}()
+		<-ended
+		ended = make(chan struct{})
 		go func() { // ends at once, which is what is being tested
 			defer close(ended)
 			_, _ = fanout.First(exit, after(time.Hour, "a"))(t.Context(), "")

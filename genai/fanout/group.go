@@ -11,7 +11,7 @@ import (
 // A group runs branches and waits for them.
 type group struct {
 	wg    sync.WaitGroup
-	abort func(error) // tells the branches that their answers are not needed; nil if nothing ends them early
+	abort func(*genai.Error) // tells the branches that their answers are not needed; nil if nothing ends them early
 
 	mu       sync.Mutex
 	panicked *branchPanic
@@ -40,11 +40,17 @@ var errPanicked = &genai.Error{Kind: genai.Cancelled, Message: "another branch p
 // run calls branch with 0 to n-1, each in a goroutine but the first, which runs in the caller's. It returns when all have
 // returned.
 func (g *group) run(n int, branch func(i int)) {
+	g.wg.Add(n - 1)
 	for i := 1; i < n; i++ {
-		g.wg.Go(func() { g.guard(i, branch) }) // waited for below
+		go g.spawned(i, branch) // waited for below
 	}
 	defer g.wait()
 	g.guard(0, branch)
+}
+
+func (g *group) spawned(i int, branch func(i int)) {
+	defer g.wg.Done()
+	g.guard(i, branch)
 }
 
 func (g *group) wait() {

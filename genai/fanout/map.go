@@ -25,7 +25,7 @@ func Map[Req, Resp any](h genai.Handler[Req, Resp], limit int) genai.Handler[[]R
 		}
 		inner, cancel := context.WithCancelCause(ctx)
 		m := &mapping[Req, Resp]{reqs: reqs, resps: make([]Resp, len(reqs)), done: make([]bool, len(reqs)), cancel: cancel}
-		g := group{abort: m.fail}
+		g := group{abort: func(err *genai.Error) { m.fail(err) }}
 		complete := false
 		defer func() {
 			if !complete {

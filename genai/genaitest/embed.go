@@ -10,11 +10,14 @@ import (
 	"github.com/dovetail-go/dovetail/genai"
 )
 
-const dimensions = 256
+const (
+	dimensions    = 256
+	maxDimensions = 1 << 16
+)
 
 // Embed is a [genai.Embedder] for tests: texts that share words have vectors that are close, and the same text has the
 // same vector everywhere. Vectors have length 1 (0 for a text without words) and 256 dimensions unless the request asks
-// for another number. Usage counts words.
+// for another number, of at most 65536. Usage counts words.
 func Embed(ctx context.Context, req *genai.EmbedRequest) (*genai.Embeddings, error) {
 	if err := genai.ContextError(ctx); err != nil {
 		return nil, err
@@ -26,8 +29,8 @@ func Embed(ctx context.Context, req *genai.EmbedRequest) (*genai.Embeddings, err
 	if req.Dimensions != nil {
 		n = *req.Dimensions
 	}
-	if n < 1 {
-		return nil, &genai.Error{Kind: genai.InvalidRequest, Field: "dimensions", Message: "a vector needs at least one dimension"}
+	if n < 1 || n > maxDimensions {
+		return nil, &genai.Error{Kind: genai.InvalidRequest, Field: "dimensions", Message: "a vector has 1 to 65536 dimensions"}
 	}
 	model := req.Model
 	if model == "" {

@@ -40,35 +40,13 @@ func (c *Client) converse(ctx context.Context, req *genai.ChatRequest, stream bo
 	if stream {
 		accept = "text/event-stream"
 	}
-	x.Texts = func(yield func(string)) { texts(req.Messages, yield) }
+	x.Texts = exchange.TextsOf(req)
 	if err := c.post(ctx, x, "/chat/completions", accept, body); err != nil {
 		return nil, err
 	}
 	a := &answer{x: x.Exchange, out: x.Reply(ctx), origin: x.Base.Host}
 	a.out.Events(&exchange.Events{Take: a.take, Whole: a.whole, Finished: func() bool { return a.finished }})
 	return a.out, nil
-}
-
-// texts calls yield with every text in the messages.
-func texts(messages []genai.Message, yield func(string)) {
-	for _, m := range messages {
-		partTexts(m.Parts, yield)
-	}
-}
-
-func partTexts(parts []genai.Part, yield func(string)) {
-	for _, p := range parts {
-		yield(p.Text)
-		if p.Reasoning != nil {
-			yield(p.Reasoning.Text)
-		}
-		if p.ToolCall != nil {
-			yield(p.ToolCall.Arguments)
-		}
-		if p.ToolResult != nil {
-			partTexts(p.ToolResult.Parts, yield)
-		}
-	}
 }
 
 // take decodes the data of one event and returns what ended the answer, if that did.

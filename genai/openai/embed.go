@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
-	"strconv"
 
 	"github.com/dovetail-go/dovetail/genai"
 	"github.com/dovetail-go/dovetail/internal/exchange"
@@ -97,16 +96,8 @@ func (x ask) embeddings(data []byte, req *genai.EmbedRequest) (*genai.Embeddings
 		}
 		out.Vectors[i] = item.vector
 	}
-	width := len(out.Vectors[0])
-	for _, v := range out.Vectors {
-		if len(v) != width || width == 0 {
-			return nil, x.Fail(genai.Malformed, "the vectors of the answer differ in length, or have none")
-		}
-	}
-	if req.Dimensions != nil && *req.Dimensions != width {
-		e := x.Fail(genai.Unsupported, fmt.Sprintf("the model makes vectors of %d numbers and not of %d", width, *req.Dimensions))
-		e.Field = "dimensions"
-		return nil, e
+	if err := x.Vectors(out.Vectors, len(req.Input), req.Dimensions); err != nil {
+		return nil, err
 	}
 	return out, nil
 }
@@ -200,19 +191,7 @@ func (d *vectors) vector(s *jsonscan.Scanner) []float32 {
 		}
 		return v
 	}
-	if !s.Open('[') {
-		return nil
-	}
-	v := make([]float32, 0, d.width)
-	for s.More(']') {
-		number := s.Number()
-		f, err := strconv.ParseFloat(string(number), 32)
-		if number == nil || err != nil {
-			s.Fail()
-			return nil
-		}
-		v = append(v, float32(f))
-	}
+	v := s.Floats(d.width)
 	d.width = len(v)
 	return v
 }

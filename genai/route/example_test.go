@@ -23,8 +23,12 @@ func down(kind genai.Kind) genai.Completer {
 	}
 }
 
-func ask(h genai.Completer, question string) {
-	resp, err := h(context.Background(), &genai.ChatRequest{Messages: []genai.Message{genai.User(question)}})
+func question(text string) *genai.ChatRequest {
+	return &genai.ChatRequest{Messages: []genai.Message{genai.User(text)}}
+}
+
+func ask(h genai.Completer, req *genai.ChatRequest) {
+	resp, err := h(context.Background(), req)
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -34,8 +38,8 @@ func ask(h genai.Completer, question string) {
 
 func ExampleAmong() {
 	models := route.Among(&route.RoundRobin{}, route.To("east", model("east")), route.To("west", model("west")))
-	for _, question := range []string{"one", "two", "three"} {
-		ask(models.Handle, question)
+	for _, text := range []string{"one", "two", "three"} {
+		ask(models.Handle, question(text))
 	}
 	// Output:
 	// east answers one
@@ -45,7 +49,7 @@ func ExampleAmong() {
 
 // Errors say which of the targets they came from.
 func ExampleTo() {
-	ask(route.Among(nil, route.To("cloud", down(genai.Overloaded))).Handle, "one")
+	ask(route.Among(nil, route.To("cloud", down(genai.Overloaded))).Handle, question("one"))
 	// Output: cloud: overloaded: something is wrong
 }
 
@@ -59,8 +63,8 @@ func ExampleTarget() {
 			Ready:   func() bool { return !draining },
 		},
 		route.To("new", model("new")))
-	ask(models.Handle, "one")
-	ask(models.Handle, "two")
+	ask(models.Handle, question("one"))
+	ask(models.Handle, question("two"))
 	// Output:
 	// new answers one
 	// new answers two
@@ -70,9 +74,9 @@ func ExampleTarget() {
 func ExampleRouter_Set() {
 	models := route.Among(nil, route.To("v1", model("v1")))
 	chat := models.Handle
-	ask(chat, "one")
+	ask(chat, question("one"))
 	models.Set(route.To("v2", model("v2")))
-	ask(chat, "two")
+	ask(chat, question("two"))
 	// Output:
 	// v1 answers one
 	// v2 answers two
@@ -80,8 +84,8 @@ func ExampleRouter_Set() {
 
 func ExampleRoundRobin() {
 	models := route.Among(&route.RoundRobin{}, route.To("a", model("a")), route.To("b", model("b")))
-	ask(models.Handle, "one")
-	ask(models.Handle, "two")
+	ask(models.Handle, question("one"))
+	ask(models.Handle, question("two"))
 	// Output:
 	// a answers one
 	// b answers two
@@ -92,8 +96,8 @@ func ExampleWeighted() {
 	stable, canary := route.To("stable", model("stable")), route.To("canary", model("canary"))
 	stable.Weight = 3
 	models := route.Among(&route.Weighted{}, stable, canary)
-	for _, question := range strings.Fields("one two three four") {
-		ask(models.Handle, question)
+	for _, text := range strings.Fields("one two three four") {
+		ask(models.Handle, question(text))
 	}
 	// Output:
 	// stable answers one
@@ -104,8 +108,8 @@ func ExampleWeighted() {
 
 func ExampleLeastBusy() {
 	models := route.Among(&route.LeastBusy{}, route.To("a", model("a")), route.To("b", model("b")))
-	ask(models.Handle, "one")
-	ask(models.Handle, "two")
+	ask(models.Handle, question("one"))
+	ask(models.Handle, question("two"))
 	// Output:
 	// a answers one
 	// b answers two
@@ -129,7 +133,7 @@ func ExamplePeakEWMA() {
 // A picker sees who comes into question and how busy each one is.
 func ExamplePicker() {
 	models := route.Among(shortestName{}, route.To("gigantic", model("gigantic")), route.To("tiny", model("tiny")))
-	ask(models.Handle, "one")
+	ask(models.Handle, question("one"))
 	// Output: tiny answers one
 }
 
@@ -148,16 +152,16 @@ func (shortestName) Pick(_ context.Context, _ any, among []*route.Candidate) *ro
 func ExampleIf() {
 	isShort := func(_ context.Context, req *genai.ChatRequest) bool { return len(req.Text()) < 10 }
 	chat := route.If(isShort, model("small"), model("large"))
-	ask(chat, "hello")
-	ask(chat, "the meaning of life")
+	ask(chat, question("hello"))
+	ask(chat, question("the meaning of life"))
 	// Output:
 	// small answers hello
 	// large answers the meaning of life
 }
 
 func ExampleFallback() {
-	ask(route.Fallback(down(genai.Unavailable), model("edge")), "one")
-	ask(route.Fallback(down(genai.ContentFiltered), model("edge")), "two")
+	ask(route.Fallback(down(genai.Unavailable), model("edge")), question("one"))
+	ask(route.Fallback(down(genai.ContentFiltered), model("edge")), question("two"))
 	// Output:
 	// edge answers one
 	// content_filtered: something is wrong
@@ -165,8 +169,8 @@ func ExampleFallback() {
 
 // Only what is too long for the small model goes to the large one.
 func ExampleFallbackOn() {
-	ask(route.FallbackOn(genai.ContextLength, down(genai.ContextLength), model("large")), "one")
-	ask(route.FallbackOn(genai.ContextLength, down(genai.Unavailable), model("large")), "two")
+	ask(route.FallbackOn(genai.ContextLength, down(genai.ContextLength), model("large")), question("one"))
+	ask(route.FallbackOn(genai.ContextLength, down(genai.Unavailable), model("large")), question("two"))
 	// Output:
 	// large answers one
 	// unavailable: something is wrong
@@ -177,6 +181,6 @@ func ExampleFallbackWhen() {
 	plain := func(context.Context, *genai.ChatRequest) (*genai.ChatResponse, error) {
 		return nil, &genai.Error{Kind: genai.Unsupported, Field: "tools"}
 	}
-	ask(route.FallbackWhen(toolsMissing, plain, model("handy")), "one")
+	ask(route.FallbackWhen(toolsMissing, plain, model("handy")), question("one"))
 	// Output: handy answers one
 }

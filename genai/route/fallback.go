@@ -1,6 +1,7 @@
 package route
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -65,28 +66,27 @@ func FallbackWhen[Req, Resp any](when func(error) bool, handlers ...genai.Handle
 		if len(failed) == 0 {
 			return zero, genai.Errorf(genai.NoTarget, "there is no handler to fall back to")
 		}
-		return zero, summary(ctx, failed)
+		return zero, summary(ctx, "fallback", failed)
 	}
 }
 
+// A failure is one try of a fallback or a cascade. Its err is nil for an answer that was turned down.
 type failure struct {
 	err     error
 	elapsed time.Duration
 }
 
-// summary makes one error out of those of a fallback. A single one needs nothing, unless it hides that ctx is over.
-func summary(ctx context.Context, failed []failure) error {
-	last := failed[len(failed)-1].err
+// summary makes one error out of what was tried. A single failure needs nothing, unless it hides that ctx is over.
+func summary(ctx context.Context, by string, tried []failure) error {
 	over := genai.ContextError(ctx)
-	if len(failed) == 1 && (over == nil || genai.KindOf(last) == genai.KindOf(over)) {
+	last := tried[len(tried)-1].err
+	if len(tried) == 1 && (over == nil || genai.KindOf(last) == genai.KindOf(over)) {
 		return last
 	}
-	told := last
-	if over != nil {
-		told = over
-	} else {
-		for _, f := range slices.Backward(failed) {
-			if !refused(genai.KindOf(f.err)) {
+	told := cmp.Or(over, last)
+	if over == nil {
+		for _, f := range slices.Backward(tried) {
+			if f.err != nil && !refused(genai.KindOf(f.err)) {
 				told = f.err
 				break
 			}
@@ -96,22 +96,28 @@ func summary(ctx context.Context, failed []failure) error {
 	if e.Message == "" {
 		e.Message = "no handler could answer"
 	}
-	all := make([]error, 0, len(failed)+1)
+	all := make([]error, 0, len(tried)+1)
 	if over != nil {
 		all = append(all, over)
 	}
 	e.Attempts = nil
 	e.Remote = false // it is made here
 	e.Started = genai.StartedNo
-	for i, f := range failed {
-		all = append(all, f.err)
-		cause := genai.AsError(f.err)
-		e.Attempts = append(e.Attempts, attempts(cause, f.elapsed)...)
-		if by := &e.Attempts[len(e.Attempts)-max(1, len(cause.Attempts))].By; i > 0 && *by == "" {
-			*by = "fallback"
+	for i, f := range tried {
+		first := len(e.Attempts)
+		if f.err == nil {
+			e.Attempts = append(e.Attempts, genai.Attempt{Elapsed: f.elapsed})
+			e.Started = genai.StartedYes
+		} else {
+			all = append(all, f.err)
+			cause := genai.AsError(f.err)
+			e.Attempts = append(e.Attempts, attempts(cause, f.elapsed)...)
+			if cause.Started == genai.StartedYes || cause.Started == genai.StartedUnknown && e.Started == genai.StartedNo {
+				e.Started = cause.Started
+			}
 		}
-		if cause.Started == genai.StartedYes || cause.Started == genai.StartedUnknown && e.Started == genai.StartedNo {
-			e.Started = cause.Started
+		if i > 0 && e.Attempts[first].By == "" {
+			e.Attempts[first].By = by
 		}
 	}
 	e.Err = errors.Join(all...)

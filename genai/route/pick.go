@@ -8,9 +8,10 @@ import (
 
 // A Picker chooses one of several candidates. It is asked once for every attempt, and must be safe for concurrent use.
 //
-// Pick is given those that are ready and were not asked for this request before; if nobody is left, those that are
-// ready; and if none is, all of them, because a health check that says so of everybody is more likely wrong itself.
-// among is never empty, and must not be changed. A Picker returns one of among, or nil to refuse the request,
+// Pick is given those that can answer the request (When), are ready (Ready, and no cooldown) and were not asked for it
+// before; if nobody is left, those that can and are ready; and if nobody is ready, all that can, because a health check
+// that says so of everybody is more likely wrong itself. Those that have just come back are left out of a part of the
+// calls (see [Router]). among is never empty, and must not be changed. A Picker returns one of among, or nil to refuse the request,
 // which then fails with genai.NoTarget.
 type Picker interface {
 	Pick(ctx context.Context, req any, among []*Candidate) *Candidate

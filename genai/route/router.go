@@ -1,11 +1,14 @@
 package route
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/dovetail-go/dovetail/genai"
 	"github.com/dovetail-go/dovetail/internal/clock"
@@ -17,22 +20,31 @@ type Router[Req, Resp any] struct {
 	// Picker chooses the target of every attempt; nil means [PeakEWMA]. It is not changed after the first call.
 	Picker Picker
 
+	// Cooldown says for how long a target that failed with err is left alone; 0 means not at all. A nil Cooldown leaves it
+	// alone for as long as it asked for (RetryAfter), but 10 minutes at most, if its failure was of a kind for which
+	// another target may do better, and for one minute if its credentials were refused or its allowance is used up
+	// (Unauthenticated, QuotaExhausted) and it asked for nothing. A later, shorter cooldown never shortens one.
+	Cooldown func(err error) time.Duration
+
+	// Ramp is how long it takes a target that is back, from a cooldown or from not being ready, to get its whole share of
+	// the calls again: it begins with a tenth. 0 means 10 s, a negative Ramp means at once.
+	Ramp time.Duration
+
 	fallback PeakEWMA
 	current  atomic.Pointer[table[Req, Resp]]
 	setting  sync.Mutex
+	accounts map[string]*rest // by Credential, guarded by setting
+
+	alarms atomic.Uint64 // how often a cooldown began
+	quiet  atomic.Uint64 // the alarms at a time when all targets were as always
 }
 
-// A table is what one call of Set made. Only last ever changes.
+// A table is what one call of Set made. Only recent ever changes.
 type table[Req, Resp any] struct {
 	targets    []Target[Req, Resp]
 	candidates []*Candidate // of the targets, in their order
-	last       atomic.Pointer[subset]
-}
-
-// A subset is some of the candidates: those whose bit is set.
-type subset struct {
-	members    uint64
-	candidates []*Candidate
+	plain      bool         // none of them has a Ready or a When
+	recent     [4]atomic.Pointer[subset]
 }
 
 // Among returns a Router that chooses among targets as p does; nil means [PeakEWMA]. It panics as [Router.Set] does.
@@ -53,7 +65,7 @@ func (r *Router[Req, Resp]) Set(targets ...Target[Req, Resp]) {
 			known[c.name] = c
 		}
 	}
-	fresh := &table[Req, Resp]{targets: slices.Clone(targets)}
+	fresh := &table[Req, Resp]{targets: slices.Clone(targets), plain: true}
 	names := map[string]bool{}
 	for _, t := range targets {
 		if t.Handler == nil {
@@ -64,18 +76,34 @@ func (r *Router[Req, Resp]) Set(targets ...Target[Req, Resp]) {
 		}
 		names[t.Name] = true
 	}
+	accounts := map[string]*rest{}
 	for _, t := range targets {
 		c := known[t.Name]
 		if c == nil {
-			c = newCandidate(t.Name)
+			c = newCandidate(t.Name, r.cooldown, &r.alarms)
 		}
 		c.weight.Store(int64(max(1, t.Weight)))
+		c.cost.Store(math.Float64bits(t.Cost))
+		c.account.Store(nil)
+		if t.Credential != "" {
+			if accounts[t.Credential] == nil {
+				accounts[t.Credential] = cmp.Or(r.accounts[t.Credential], &rest{})
+			}
+			c.account.Store(accounts[t.Credential])
+		}
 		fresh.candidates = append(fresh.candidates, c)
+		fresh.plain = fresh.plain && t.Ready == nil && t.When == nil
 	}
+	r.accounts = accounts
+	r.alarms.Add(1) // the new ones are looked at once
 	r.current.Store(fresh)
 }
 
-// Handle asks one of the targets. An error that does not say who was asked is given the name of the target.
+// Handle asks one of the targets. An error that does not say who was asked is given the name of the target. Its
+// RetryAfter is how long it takes until some target may be asked: none, if there is another one that is ready. What the
+// target itself asked for is then in Attempts.
+//
+// A cooldown that begins is told as an event of the name "cooldown" (see [genai.Listen]).
 func (r *Router[Req, Resp]) Handle(ctx context.Context, req Req) (Resp, error) {
 	var zero Resp
 	t := r.current.Load()
@@ -87,7 +115,10 @@ func (r *Router[Req, Resp]) Handle(ctx context.Context, req Req) (Resp, error) {
 		began = clock.Now()
 	}
 	trail := genai.TrailOf(ctx)
-	among := t.among(trail)
+	among := r.among(ctx, req, t, trail)
+	if len(among) == 0 {
+		return zero, genai.Errorf(genai.NoTarget, "none of %d targets can answer this request", len(t.targets))
+	}
 	c := r.choose(ctx, req, among, began)
 	if c == nil {
 		return zero, genai.Errorf(genai.NoTarget, "the picker took none of %d targets", len(t.targets))
@@ -123,9 +154,18 @@ func (r *Router[Req, Resp]) Handle(ctx context.Context, req Req) (Resp, error) {
 	}
 	c.calls.Add(-oneCall - oneWaiting)
 	if err != nil {
-		return zero, named(err, c.name)
+		return zero, r.failed(ctx, req, t, i, err, began)
 	}
 	return resp, nil
+}
+
+// Candidates returns what is known about the targets, in their order, to be looked at.
+func (r *Router[Req, Resp]) Candidates() []*Candidate {
+	t := r.current.Load()
+	if t == nil {
+		return nil
+	}
+	return slices.Clone(t.candidates)
 }
 
 func (r *Router[Req, Resp]) choose(ctx context.Context, req Req, among []*Candidate, now int64) *Candidate {
@@ -148,64 +188,6 @@ func blind(p Picker) bool {
 	return false
 }
 
-// among returns those who come into question; see [Picker] for who does. In most calls everybody does, or the same ones
-// as in the call before, and then it needs no memory.
-func (t *table[Req, Resp]) among(trail *genai.Trail) []*Candidate {
-	n := len(t.targets)
-	if n > 64 {
-		return t.amongMany(trail)
-	}
-	all := ^uint64(0) >> (64 - n)
-	var ready, asked uint64
-	for i := range t.targets {
-		if ask := t.targets[i].Ready; ask == nil || ask() {
-			ready |= 1 << i
-		}
-		if trail.Has(t.candidates[i]) {
-			asked |= 1 << i
-		}
-	}
-	if ready == 0 {
-		ready = all
-	}
-	if ready&^asked == 0 {
-		asked = 0
-	}
-	if ready&^asked == all {
-		return t.candidates
-	}
-	if last := t.last.Load(); last != nil && last.members == ready&^asked {
-		return last.candidates
-	}
-	fresh := &subset{members: ready &^ asked}
-	for i, c := range t.candidates {
-		if fresh.members&(1<<i) != 0 {
-			fresh.candidates = append(fresh.candidates, c)
-		}
-	}
-	if asked == 0 { // an attempt that avoids somebody is rare, and the next one avoids somebody else
-		t.last.Store(fresh)
-	}
-	return fresh.candidates
-}
-
-// amongMany is among for more targets than a word has bits.
-func (t *table[Req, Resp]) amongMany(trail *genai.Trail) []*Candidate {
-	list := make([]*Candidate, 0, len(t.targets))
-	for i := range t.targets {
-		if ask := t.targets[i].Ready; ask == nil || ask() {
-			list = append(list, t.candidates[i])
-		}
-	}
-	if len(list) == 0 {
-		list = append(list, t.candidates...)
-	}
-	if !slices.ContainsFunc(list, func(c *Candidate) bool { return !trail.Has(c) }) {
-		return list
-	}
-	return slices.DeleteFunc(list, func(c *Candidate) bool { return trail.Has(c) })
-}
-
 // named returns err with the name of the target that it came from, unless it says one already. What err is by errors.Is
 // and errors.As, the result is too.
 func named(err error, name string) error {
@@ -213,8 +195,15 @@ func named(err error, name string) error {
 	if e.Target != "" {
 		return err
 	}
-	copied := *e
+	copied := around(err)
 	copied.Target = name
+	return copied
+}
+
+// around returns an error of the same kind and text as err, with err as its cause, that may be changed.
+func around(err error) *genai.Error {
+	e := genai.AsError(err)
+	copied := *e
 	copied.Err = err
 	switch {
 	case error(e) != err:

@@ -1,6 +1,7 @@
 package route
 
 import (
+	"context"
 	"math"
 	"sync/atomic"
 	"time"
@@ -14,7 +15,16 @@ type Target[Req, Resp any] struct {
 	Name    string                   // how errors and events call it; unlike all others of the router
 	Handler genai.Handler[Req, Resp] // what is asked
 	Weight  int                      // its share, relative to the others; less than 1 means 1
+	Cost    float64                  // what a call costs, in a unit of your own, such as dollars for a million tokens; see [Cheapest]
 	Ready   func() bool              // whether it would take a call now; nil means always. Asked for every call: it must be cheap
+
+	// When says whether the target can answer a request at all: whether it knows pictures or tools, whether its window is
+	// large enough. nil means every request. It is asked for every call, before Ready, and what it says is never overruled.
+	When func(ctx context.Context, req Req) bool
+
+	// Credential names what the target is paid with. Targets that share it are left alone together when a provider refuses
+	// it, or says that its allowance is used up; empty means that the target has its own.
+	Credential string
 }
 
 // To returns the target that has nothing but a name and a handler.
@@ -26,10 +36,17 @@ func To[Req, Resp any](name string, h genai.Handler[Req, Resp]) Target[Req, Resp
 // of its name. It is safe for concurrent use.
 type Candidate struct {
 	name    string
+	hash    uint64 // of the name, for Affinity
 	weight  atomic.Int64
-	calls   atomic.Int64 // in flight, and in the upper half those of them whose handler has not returned
+	calls   atomic.Int64  // in flight, and in the upper half those of them whose handler has not returned
+	cost    atomic.Uint64 // the bits of a float64
 	latency average
-	release func(error) // what a stream does at its end, made once so that it costs nothing for each
+	rest    rest                 // the cooldown of this target
+	account atomic.Pointer[rest] // the one of its credential, which it shares; nil if it has none
+	since   atomic.Int64         // since when it is back, by the clock: 0 for those who are as always, gone for those who are not back
+	alarms  *atomic.Uint64       // counts the cooldowns of the router
+	share   atomic.Uint32        // the bits of a float32: how much of its share it gets, while since is not 0
+	release func(error)          // what a stream does at its end, made once so that it costs nothing for each
 
 	current int // for Weighted, guarded by the router's picker
 }
@@ -39,10 +56,14 @@ const (
 	oneWaiting = 1 << 32
 )
 
-func newCandidate(name string) *Candidate {
-	c := &Candidate{name: name}
+func newCandidate(name string, cooldown func(error) time.Duration, alarms *atomic.Uint64) *Candidate {
+	c := &Candidate{name: name, hash: text(name, 0), alarms: alarms}
 	c.release = func(outcome error) {
 		c.calls.Add(-oneCall)
+		if outcome == nil {
+			return
+		}
+		c.cool(outcome, cooldown(outcome))
 		if genai.KindOf(outcome).Faulty() {
 			c.latency.punish(clock.Now(), 0)
 		}
@@ -55,6 +76,9 @@ func (c *Candidate) Name() string { return c.name }
 
 // Weight returns the share of the target; at least 1.
 func (c *Candidate) Weight() int { return int(c.weight.Load()) }
+
+// Cost returns what a call costs, as the [Target] says.
+func (c *Candidate) Cost() float64 { return math.Float64frombits(c.cost.Load()) }
 
 // InFlight returns the number of calls whose response is not over.
 func (c *Candidate) InFlight() int { return int(uint32(c.calls.Load())) }

@@ -38,7 +38,9 @@ var table = []row{
 	{pkg: "genai/guard", may: []string{"genai", "internal/..."}, why: "a check works on requests and answers"},
 	{pkg: "genai/cache", may: []string{"genai", "internal/...", xsync}, why: "coalescing may use singleflight"},
 	{pkg: "genai/tool", may: []string{"genai", "internal/...", jsonschema}, why: "the schema of a tool comes from its Go type"},
+	{pkg: "genai/price", may: []string{"genai", "internal/..."}, why: "usage in, money out"},
 	{pkg: "genai/observe", may: []string{"genai", "internal/...", "transport", otelAPI}, why: "the only importer of OpenTelemetry, and only of its API; transport for its metadata"},
+	{pkg: "genai/genaitest/chattest", may: []string{"genai", "genai/genaitest", "internal/..."}, why: "the suite must judge clients of others, so it knows none"},
 	{pkg: "genai/genaitest/wiretest", may: []string{"genai", "internal/..."}, why: "a server answers from any model, so it knows none"},
 	{pkg: "genai/genaitest", may: []string{"genai", "internal/..."}, why: "test doubles must be usable without any other block"},
 
@@ -161,7 +163,7 @@ func TestOnlyObserveImportsOpenTelemetry(t *testing.T) {
 
 // TestLeanPackages checks what a program really compiles, through all the packages between.
 func TestLeanPackages(t *testing.T) {
-	for _, lean := range []string{"genai", "genai/openai", "genai/route", "genai/genaitest", "transport", "transport/inproc", "transport/httptransport"} {
+	for _, lean := range []string{"genai", "genai/openai", "genai/anthropic", "genai/ollama", "genai/gemini", "genai/route", "genai/genaitest", "transport", "transport/inproc", "transport/httptransport"} {
 		t.Run(lean, func(t *testing.T) {
 			if !slices.ContainsFunc(packages(t), func(p pkg) bool { return p.path() == lean }) {
 				t.Skip("not there yet")

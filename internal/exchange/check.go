@@ -3,6 +3,7 @@ package exchange
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math"
 
 	"github.com/dovetail-go/dovetail/genai"
@@ -26,6 +27,13 @@ func (c *Check) Bad(kind genai.Kind, field, format string, args ...any) {
 func (c *Check) Lacks(field string, set bool) {
 	if set {
 		c.Bad(genai.Unsupported, field, "%s has no such setting", c.Provider)
+	}
+}
+
+// Unread notes that the provider has such a setting, but that our client has no way to tell what comes of it, if it is set.
+func (c *Check) Unread(field string, set bool) {
+	if set {
+		c.Bad(genai.Unsupported, field, "this client has no way to tell what %s says about it", c.Provider)
 	}
 }
 
@@ -54,6 +62,32 @@ func (c *Check) Model(asked, configured string) string {
 		c.Bad(genai.InvalidRequest, "model", "neither the request nor the client names a model")
 	}
 	return asked
+}
+
+// Merge puts the members of extra[name], which must be an object if it is there, over those of into, and returns extra
+// without it. Neither the map nor what it holds is changed.
+func (c *Check) Merge(into map[string]any, extra map[string]json.RawMessage, name string) map[string]json.RawMessage {
+	raw, ok := extra[name]
+	if !ok {
+		return extra
+	}
+	var more map[string]json.RawMessage
+	if json.Unmarshal(raw, &more) != nil || more == nil {
+		c.Bad(genai.InvalidRequest, "extra."+name, "it is not a JSON object")
+	}
+	for member, value := range more {
+		into[member] = value
+	}
+	extra = maps.Clone(extra)
+	delete(extra, name)
+	return extra
+}
+
+// Set puts a value into a map of options, if it is set.
+func Set[T any](options map[string]any, name string, value *T) {
+	if value != nil {
+		options[name] = *value
+	}
 }
 
 // noParameters is the schema of a tool that takes none. Many servers insist on a schema.

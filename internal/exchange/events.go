@@ -4,7 +4,6 @@ import (
 	"io"
 	"strings"
 
-	"github.com/dovetail-go/dovetail/genai"
 	"github.com/dovetail-go/dovetail/internal/jsonscan"
 	"github.com/dovetail-go/dovetail/internal/sse"
 )
@@ -40,10 +39,8 @@ func (e *Events) begin() error {
 	contentType := r.x.Resp.Header.Get("Content-Type")
 	first, err := e.reader.Peek()
 	switch {
-	case err == io.EOF:
-		return r.x.Fail(genai.Truncated, "the answer ended before it began")
 	case err != nil:
-		return r.x.Cut(r.ctx, err)
+		return r.x.Cut(r.ctx, Ended(err, false))
 	case first == '{' || first == '[' || strings.Contains(contentType, "json"):
 		data, err := ReadAll(e.reader.Rest(), r.x.Resp.ContentLength, r.x.Max())
 		if err != nil {
@@ -51,7 +48,7 @@ func (e *Events) begin() error {
 		}
 		return e.judge(e.Whole(data))
 	case first == '<' || strings.HasPrefix(contentType, "text/html"):
-		return r.x.Fail(genai.Malformed, "the answer is a web page: something else than a model server answers at BaseURL")
+		return r.x.WebPage()
 	}
 	return nil
 }
@@ -80,7 +77,7 @@ func (e *Events) advance() error {
 	if !begun && e.Finished() {
 		return io.EOF
 	}
-	return r.x.Fail(genai.Truncated, "the stream ended before the answer did")
+	return r.x.Cut(r.ctx, Ended(err, true))
 }
 
 // judge makes an Error of this exchange out of any error but io.EOF.

@@ -3,6 +3,8 @@ package exchange
 import (
 	"net/http"
 	"strings"
+
+	"github.com/dovetail-go/dovetail/genai"
 )
 
 // window is how many bytes of a prompt in a row are taken for a quotation of it.
@@ -76,4 +78,28 @@ func (x *Exchange) secrets(yield func(string) bool) {
 // yieldSecret leaves out what is too short for a secret: removing it would only make holes into messages.
 func yieldSecret(secret string, yield func(string) bool) bool {
 	return len(secret) < 8 || yield(secret)
+}
+
+// TextsOf returns the Texts of an exchange for a conversation.
+func TextsOf(req *genai.ChatRequest) func(func(string)) {
+	return func(yield func(string)) {
+		for _, m := range req.Messages {
+			partTexts(m.Parts, yield)
+		}
+	}
+}
+
+func partTexts(parts []genai.Part, yield func(string)) {
+	for _, p := range parts {
+		yield(p.Text)
+		if p.Reasoning != nil {
+			yield(p.Reasoning.Text)
+		}
+		if p.ToolCall != nil {
+			yield(p.ToolCall.Arguments)
+		}
+		if p.ToolResult != nil {
+			partTexts(p.ToolResult.Parts, yield)
+		}
+	}
 }

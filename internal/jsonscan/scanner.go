@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"strconv"
 	"unicode/utf8"
 )
 
@@ -138,7 +139,7 @@ func (s *Scanner) quoted() (raw []byte, plain bool) {
 				s.Fail()
 				return nil, false
 			}
-			i += n - 1
+			i += n - 1 // behind the end if the sequence is cut
 		case c < ' ':
 			s.at = i
 			s.Fail()
@@ -150,19 +151,17 @@ func (s *Scanner) quoted() (raw []byte, plain bool) {
 	return nil, false
 }
 
-// escape returns the length of the escape sequence at the start of text, 0 if there is none.
+// escape returns the length of the escape sequence at the start of text, 0 if there is none. Of one that is cut it is the
+// length that it would have.
 func escape(text []byte) int {
 	if len(text) < 2 {
-		return 0
+		return 2
 	}
 	switch text[1] {
 	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
 		return 2
 	case 'u':
-		if len(text) < 6 {
-			return 0
-		}
-		for _, c := range text[2:6] {
+		for _, c := range text[2:min(6, len(text))] {
 			if !('0' <= c && c <= '9' || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F') {
 				return 0
 			}
@@ -324,4 +323,23 @@ func (s *Scanner) Integer() (n int, ok bool) {
 		n = 10*n + int(c-'0')
 	}
 	return n, true
+}
+
+// Floats returns an array of numbers, nil for a value of another type, which it passes over. An array of something else
+// fails. width is how many there will probably be.
+func (s *Scanner) Floats(width int) []float32 {
+	if !s.Open('[') {
+		return nil
+	}
+	v := make([]float32, 0, width)
+	for s.More(']') {
+		number := s.Number()
+		f, err := strconv.ParseFloat(string(number), 32)
+		if number == nil || err != nil {
+			s.Fail()
+			return nil
+		}
+		v = append(v, float32(f))
+	}
+	return v
 }

@@ -60,6 +60,18 @@ func TestEnd(t *testing.T) {
 	}
 }
 
+// TestEveryCut: a text that is cut anywhere is cut, and never malformed.
+func TestEveryCut(t *testing.T) {
+	text := `{"a\u00e9":[true,false,null,-1.5e+3,"x\n\ud83d\ude00ß"],"b":{"c":0,"d":""}}`
+	for at := range len(text) {
+		s := New([]byte(text[:at]))
+		s.Skip()
+		if err := s.End(); err != ErrCut {
+			t.Errorf("%s: %v", text[:at], err)
+		}
+	}
+}
+
 func nest(n int) string { return strings.Repeat("[", n) + strings.Repeat("]", n+1) }
 
 func TestInteger(t *testing.T) {
@@ -94,4 +106,19 @@ func FuzzScanner(f *testing.F) {
 			t.Fatalf("%q: read %q, want %q", text, got, want)
 		}
 	})
+}
+
+func TestFloats(t *testing.T) {
+	for text, want := range map[string]string{`[1, -2.5e0]`: "[1 -2.5]", `[]`: "[]", `null`: "[]", `"x"`: "[]", `{}`: "[]"} {
+		s := New([]byte(text))
+		if got := fmt.Sprint(s.Floats(1)); got != want || s.End() != nil {
+			t.Errorf("%s: %s, %v", text, got, s.End())
+		}
+	}
+	for _, text := range []string{`["1"]`, `[1e99]`, `[1`, `[null]`} {
+		s := New([]byte(text))
+		if got := s.Floats(1); got != nil && s.End() == nil {
+			t.Errorf("%s: %v", text, got)
+		}
+	}
 }

@@ -125,14 +125,14 @@ func (c *Context) arm() *real {
 // Disarm ends the limit until Disarm. It returns false if it was over before, and somebody had been told.
 func (c *Context) Disarm() bool {
 	c.mu.Lock()
-	c.flags.Or(disarmed)
+	before := c.flags.Or(disarmed)
 	r := c.real.Load()
 	c.mu.Unlock()
 	if r == nil {
 		return true
 	}
-	if r.first != nil && !r.first.Stop() {
-		return false
+	if before == 0 && r.first != nil && !r.first.Stop() && c.flags.Load()&released == 0 {
+		return false // nobody has stopped the timer, so it has fired, even if it is not done with it
 	}
 	return c.First == 0 || context.Cause(r) != c.Causes.First
 }

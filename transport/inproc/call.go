@@ -110,38 +110,26 @@ func (c *call) receive(ctx context.Context, r result) (any, error) {
 func nothing() {}
 
 // share calls the handler for those who promised not to change anything.
-func (n *Network) share(ctx context.Context, handler genai.AnyHandler, req any) (any, error) {
+func (n *Network) share(ctx context.Context, spec *transport.Spec, handler genai.AnyHandler, req any) (any, error) {
 	envelope := transport.EnvelopeOf(ctx)
 	envelope.Caller = n.Name
-	if reply := envelope.Reply; reply != nil {
-		return shareWithReply(ctx, handler, req, envelope)
+	bringBack := nothing
+	if envelope.Reply != nil {
+		c := &call{reply: envelope.Reply, own: &transport.Reply{}}
+		envelope.Reply = c.own
+		bringBack = c.bringBack
 	}
 	outer, err := envelope.Open(&bare{ctx})
 	if err != nil {
 		return nil, err
 	}
 	resp, err := handler(outer, req)
+	bringBack()
 	if err != nil {
 		return nil, transport.Crossed(err)
 	}
-	return resp, nil
-}
-
-// shareWithReply is share for callers who want what comes back beside the response.
-func shareWithReply(ctx context.Context, handler genai.AnyHandler, req any, envelope transport.Envelope) (any, error) {
-	c := &call{reply: envelope.Reply, own: &transport.Reply{}}
-	envelope.Reply = c.own
-	outer, err := envelope.Open(&bare{ctx})
-	if err != nil {
-		return nil, err
-	}
-	resp, err := handler(outer, req)
-	c.bringBack()
-	if err != nil {
-		return nil, transport.Crossed(err)
-	}
-	if genai.Arriving(resp) {
-		genai.Finally(resp, nil, func(error) { c.bringBack() })
+	if spec.Streams {
+		return spec.ShareResponse(ctx, resp, bringBack)
 	}
 	return resp, nil
 }

@@ -76,7 +76,7 @@ func (n *Network) Call(ctx context.Context, spec *transport.Spec, req any) (any,
 	}
 	encoded := n.Strict || !same
 	if spec.Shared && !encoded {
-		return n.share(ctx, op.handler, req)
+		return n.share(ctx, spec, op.handler, req)
 	}
 	c := &call{caller: n.Name, spec: spec, server: op.spec, handler: op.handler, strict: n.Strict, encoded: encoded}
 	c.bare.Context = ctx

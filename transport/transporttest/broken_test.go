@@ -1,129 +1,212 @@
-package transporttest_test
+package transporttest
 
 import (
+	"bytes"
 	"context"
-	"errors"
+	"encoding/json"
 	"io"
-	"os"
-	"os/exec"
-	"strings"
+	"maps"
+	"slices"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/dovetail-go/dovetail/genai"
 	"github.com/dovetail-go/dovetail/transport"
-	"github.com/dovetail-go/dovetail/transport/inproc"
-	"github.com/dovetail-go/dovetail/transport/transporttest"
 )
 
-// broken are transports that are wrong in one way each, and the promise that tells.
-var broken = map[string]struct {
-	call    func(*inproc.Network, context.Context, *transport.Spec, any) (any, error)
-	promise string
-}{
-	"hands values over": {promise: "V1", call: func(n *inproc.Network, ctx context.Context, spec *transport.Spec, req any) (any, error) {
-		spec.Shared = true // for both sides: they have the same one
-		return n.Call(ctx, spec, req)
-	}},
-	"forgets the deadline": {promise: "C1", call: func(n *inproc.Network, ctx context.Context, spec *transport.Spec, req any) (any, error) {
-		return n.Call(context.WithoutCancel(ctx), spec, req)
-	}},
-	"drops metadata": {promise: "C5", call: func(n *inproc.Network, ctx context.Context, spec *transport.Spec, req any) (any, error) {
-		return n.Call(forgetful{ctx}, spec, req)
-	}},
-	"loses the key": {promise: "R3", call: func(n *inproc.Network, ctx context.Context, spec *transport.Spec, req any) (any, error) {
-		return n.Call(transport.WithMetadata(ctx, transport.Key, ""), spec, req)
-	}},
-	"loses what an error says": {promise: "E1", call: func(n *inproc.Network, ctx context.Context, spec *transport.Spec, req any) (any, error) {
-		resp, err := n.Call(ctx, spec, req)
-		if err != nil {
-			err = errors.New(err.Error())
-		}
-		return resp, err
-	}},
-	"takes a failure for the end": {promise: "S2", call: func(n *inproc.Network, ctx context.Context, spec *transport.Spec, req any) (any, error) {
-		resp, err := n.Call(ctx, spec, req)
-		if err != nil || !spec.Streams {
-			return resp, err
-		}
-		return spec.Receive(ctx, func() (transport.Message, error) {
-			m, err := spec.NextPiece(resp)
-			if err != nil {
-				err = io.EOF
-			}
-			return m, err
-		}, func() { genai.Discard(resp) })
-	}},
-	"loses a piece": {promise: "S1", call: func(n *inproc.Network, ctx context.Context, spec *transport.Spec, req any) (any, error) {
-		resp, err := n.Call(ctx, spec, req)
-		if err != nil || !spec.Streams {
-			return resp, err
-		}
-		pieces := 0
-		return spec.Receive(ctx, func() (transport.Message, error) {
-			if pieces++; pieces == 7 {
-				if _, err := spec.NextPiece(resp); err != nil {
-					return transport.Message{}, err
+func flaws() []flaw {
+	type (
+		caller  = func(context.Context, any) (any, error)
+		handler = genai.AnyHandler
+		spec    = *transport.Spec
+	)
+	var one sync.Mutex
+	leaked := make(chan struct{})
+	return []flaw{
+		{name: "it is none", breaks: []string{"V1", "C4", "E1", "E4"}, link: func(n *flawed) Link { return Link{Client: direct{n}} }},
+		{name: "it shares values", breaks: []string{"V1", "V2"}, link: func(n *flawed) Link {
+			n.Strict = false
+			return Link{Client: sharer{n}}
+		}},
+		{name: "empty is missing", breaks: []string{"V3"}, call: recoded(func(head []byte) []byte {
+			return bytes.ReplaceAll(bytes.ReplaceAll(head, []byte("[]"), []byte("null")), []byte("{}"), []byte("null"))
+		})},
+		{name: "numbers are floats", breaks: []string{"V4"}, call: recoded(func(head []byte) []byte {
+			var v map[string]any
+			_ = json.Unmarshal(head, &v)
+			text, _ := json.Marshal(v)
+			return text
+		})},
+		{name: "the deadline is forgotten", breaks: []string{"C1"}, handle: func(ctx context.Context, _ spec, req any, next handler) (any, error) {
+			inner, cancel := context.WithCancel(context.WithoutCancel(ctx))
+			context.AfterFunc(ctx, cancel)
+			return next(inner, req)
+		}},
+		{name: "everybody has a deadline", breaks: []string{"C2"}, handle: func(ctx context.Context, _ spec, req any, next handler) (any, error) {
+			inner, cancel := context.WithTimeout(ctx, time.Hour)
+			context.AfterFunc(ctx, cancel)
+			return next(inner, req)
+		}},
+		{name: "values of the context leak", breaks: []string{"C4"}, link: func(n *flawed) Link {
+			return Link{Client: simple{n, func(ctx context.Context) context.Context { return ctx }, func(err error) error { return transport.Crossed(err) }}}
+		}},
+		{name: "metadata is dropped", breaks: []string{"C5"}, handle: func(ctx context.Context, _ spec, req any, next handler) (any, error) {
+			return next(bare{ctx}, req)
+		}},
+		{name: "replies are dropped", breaks: []string{"C5"}, call: func(ctx context.Context, _ spec, req any, next caller) (any, error) {
+			ctx, _ = transport.WithReply(ctx)
+			return next(ctx, req)
+		}},
+		{name: "the reply comes with the first piece only", breaks: []string{"C5"}, call: func(ctx context.Context, s spec, req any, next caller) (any, error) {
+			outer := transport.EnvelopeOf(ctx).Reply
+			ctx, inner := transport.WithReply(ctx)
+			resp, err := next(ctx, req)
+			for name, value := range inner.All() {
+				if outer != nil {
+					_ = outer.Set(name, value)
 				}
 			}
-			return spec.NextPiece(resp)
-		}, func() { genai.Discard(resp) })
-	}},
-	"repeats calls": {promise: "R1", call: func(n *inproc.Network, ctx context.Context, spec *transport.Spec, req any) (any, error) {
-		resp, err := n.Call(ctx, spec, req)
-		if err != nil {
-			return n.Call(ctx, spec, req)
-		}
-		return resp, nil
-	}},
-	"leaves something running": {promise: "V6", call: func(n *inproc.Network, ctx context.Context, spec *transport.Spec, req any) (any, error) {
-		go func() { select {} }() // for ever: that is what is wrong
-		return n.Call(ctx, spec, req)
-	}},
-}
-
-// forgetful is a context without values.
-type forgetful struct{ context.Context }
-
-func (forgetful) Value(any) any { return nil }
-
-const which = "DOVETAIL_BROKEN_TRANSPORT"
-
-// TestBroken runs the suite on a transport that is broken; TestSuiteFinds runs it in a process of its own.
-func TestBroken(t *testing.T) {
-	b, ok := broken[os.Getenv(which)]
-	if !ok {
-		t.Skip("run by TestSuiteFinds")
-	}
-	transporttest.Run(t, func(_ testing.TB, serve func(transport.Server)) transporttest.Link {
-		n := &brokenNetwork{call: b.call}
-		serve(n)
-		return transporttest.Link{Client: n}
-	}, inReader, uncounted)
-}
-
-type brokenNetwork struct {
-	inproc.Network
-	call func(*inproc.Network, context.Context, *transport.Spec, any) (any, error)
-}
-
-func (b *brokenNetwork) Call(ctx context.Context, spec *transport.Spec, req any) (any, error) {
-	return b.call(&b.Network, ctx, spec, req)
-}
-
-// TestSuiteFinds shows that the suite can fail: each broken transport does, with the promise that it breaks.
-func TestSuiteFinds(t *testing.T) {
-	if testing.Short() {
-		t.Skip("starts processes")
-	}
-	for name, b := range broken {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run", "^TestBroken$/^"+b.promise+"_")
-			cmd.Env = append(os.Environ(), which+"="+name)
-			out, err := cmd.CombinedOutput()
-			if _, failed := errors.AsType[*exec.ExitError](err); !failed || !strings.Contains(string(out), "--- FAIL: TestBroken/"+b.promise+"_") {
-				t.Errorf("promise %s is kept, says the suite (%v):\n%s", b.promise, err, out)
+			return resp, err
+		}},
+		{name: "the handler does not learn that the caller left", breaks: []string{"C7", "C9"}, handle: func(ctx context.Context, _ spec, req any, next handler) (any, error) {
+			return next(context.WithoutCancel(ctx), req)
+		}},
+		{name: "the caller waits for the handler", breaks: []string{"C7"}, call: func(ctx context.Context, _ spec, req any, next caller) (any, error) {
+			inner, cancel := context.WithCancel(context.WithoutCancel(ctx))
+			resp, err := next(inner, req)
+			genai.Finally(resp, err, func(error) { cancel() })
+			return resp, err
+		}},
+		{name: "a stream for nobody stays open", breaks: []string{"C10"}, handle: func(ctx context.Context, s spec, req any, next handler) (any, error) {
+			resp, err := next(ctx, req)
+			if err == nil && ctx.Err() != nil {
+				return nil, ctx.Err()
 			}
+			return resp, err
+		}},
+		{name: "errors lose what they say", breaks: []string{"E1", "E3"}, call: func(ctx context.Context, _ spec, req any, next caller) (any, error) {
+			resp, err := next(ctx, req)
+			if own := genai.AsError(err); own != nil {
+				return nil, &genai.Error{Kind: own.Kind, Message: own.Message, Remote: own.Remote}
+			}
+			return resp, nil
+		}},
+		{name: "errors are all alike", breaks: []string{"E1", "E2", "E6"}, call: func(ctx context.Context, _ spec, req any, next caller) (any, error) {
+			resp, err := next(ctx, req)
+			if err != nil {
+				return nil, genai.Errorf(genai.Unknown, "%s", err.Error())
+			}
+			return resp, nil
+		}},
+		{name: "errors come as they are", breaks: []string{"E1", "E4"}, link: func(n *flawed) Link {
+			return Link{Client: simple{n, func(ctx context.Context) context.Context { return bare{ctx} }, func(err error) error { return err }}}
+		}},
+		{name: "a stream's error is its end", breaks: []string{"E1", "E4", "E8", "S2", "C9"}, call: relayed(func(next func() (transport.Message, error)) func() (transport.Message, error) {
+			return func() (transport.Message, error) {
+				m, err := next()
+				if err != nil {
+					err = io.EOF
+				}
+				return m, err
+			}
+		}, genai.Discard)},
+		{name: "pieces are lost", breaks: []string{"S1"}, call: relayed(func(next func() (transport.Message, error)) func() (transport.Message, error) {
+			n := 0
+			return func() (transport.Message, error) {
+				if n++; n%100 == 3 {
+					_, _ = next()
+				}
+				return next()
+			}
+		}, genai.Discard)},
+		{name: "pieces come twice", breaks: []string{"S1"}, call: relayed(func(next func() (transport.Message, error)) func() (transport.Message, error) {
+			var last transport.Message
+			n := 0
+			return func() (m transport.Message, err error) {
+				if n++; n == 3 {
+					return last, nil
+				}
+				m, err = next()
+				last = m
+				return m, err
+			}
+		}, genai.Discard)},
+		{name: "pieces wait for the one after", breaks: []string{"S3"}, call: relayed(func(next func() (transport.Message, error)) func() (transport.Message, error) {
+			type outcome struct {
+				m   transport.Message
+				err error
+			}
+			var held []outcome
+			return func() (transport.Message, error) {
+				for len(held) < 2 && (len(held) == 0 || held[len(held)-1].err == nil) {
+					m, err := next()
+					held = append(held, outcome{m, err})
+				}
+				first := held[0]
+				held = held[1:]
+				return first.m, first.err
+			}
+		}, genai.Discard)},
+		{name: "closing a stream leaves its producer", breaks: []string{"S5", "S6"}, call: relayed(func(next func() (transport.Message, error)) func() (transport.Message, error) {
+			return next
+		}, func(any) {})},
+		{name: "what failed is sent again", breaks: []string{"R1"}, call: func(ctx context.Context, _ spec, req any, next caller) (any, error) {
+			resp, err := next(ctx, req)
+			if own := genai.AsError(err); own != nil && own.Kind.Retryable() && own.Started == genai.StartedNo {
+				return next(ctx, req)
+			}
+			return resp, err
+		}},
+		{name: "everything is sent twice", breaks: []string{"R1", "C3"}, call: func(ctx context.Context, _ spec, req any, next caller) (any, error) {
+			resp, _ := next(ctx, req)
+			genai.Discard(resp)
+			return next(ctx, req)
+		}},
+		{name: "what the cut hit is sent again", breaks: []string{"R1"}, link: func(n *flawed) Link { return n.cuttable(true, errCut) }},
+		{name: "a cut is an end", breaks: []string{"S2"}, link: func(n *flawed) Link { return n.cuttable(false, io.EOF) }},
+		{name: "a cut is the handler's error", breaks: []string{"S2"}, link: func(n *flawed) Link {
+			return n.cuttable(false, &genai.Error{Kind: genai.Unavailable, Remote: true})
+		}},
+		{name: "calls wait for one another", breaks: []string{"L3"}, handle: func(ctx context.Context, _ spec, req any, next handler) (any, error) {
+			one.Lock()
+			defer one.Unlock()
+			return next(ctx, req)
+		}},
+		{name: "goroutines are left behind", breaks: []string{"E1"}, call: func(ctx context.Context, _ spec, req any, next caller) (any, error) {
+			go func() { <-leaked }() // ends never, which is the flaw
+			return next(ctx, req)
+		}},
+		{name: "the end cuts what runs", breaks: []string{"D1"}, link: func(n *flawed) Link { return n.ending(true, false) }},
+		{name: "the end takes new calls", breaks: []string{"D1"}, link: func(n *flawed) Link { return n.ending(false, true) }},
+	}
+}
+
+func TestSuiteFindsFlaws(t *testing.T) {
+	var ids []string
+	for _, f := range flaws() {
+		ids = append(ids, f.breaks...)
+	}
+	for name, link := range map[string]func(n *flawed) Link{
+		"none":         nil,
+		"can be cut":   func(n *flawed) Link { return n.cuttable(false, errCut) },
+		"can be ended": func(n *flawed) Link { return n.ending(false, false) },
+	} {
+		if wrong := broken(t, ids, flaw{link: link}.start, patience); len(wrong) > 0 {
+			t.Fatalf("without a flaw, %s: %q", name, wrong)
+		}
+	}
+	for _, f := range flaws() {
+		t.Run(f.name, func(t *testing.T) {
+			wrong := broken(t, f.breaks, f.start, patience/40)
+			for _, id := range f.breaks {
+				if !slices.ContainsFunc(promises(), func(p promise) bool {
+					return p.id == id && slices.ContainsFunc(p.variants, func(v variant) bool { return wrong[id+"/"+v.name] != nil })
+				}) {
+					t.Errorf("promise %s was not found broken", id)
+				}
+			}
+			t.Logf("found broken: %q", slices.Sorted(maps.Keys(wrong)))
 		})
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dovetail-go/dovetail/genai"
 	"github.com/dovetail-go/dovetail/internal/certtest"
 	"github.com/dovetail-go/dovetail/transport"
 	"github.com/dovetail-go/dovetail/transport/httptransport"
@@ -39,6 +40,41 @@ func TestInprocStrict(t *testing.T) {
 		serve(n)
 		return transporttest.Link{Client: n}
 	}, inReader)
+}
+
+// asIs are the promises that do not hold for values that are handed over as they are, to a handler in the caller's goroutine.
+var asIs = transporttest.Except{
+	"V1":                       "both sides have the same value, and have promised not to change it",
+	"V2":                       "both sides have the same value",
+	"V4/refused in a request":  "nobody looks at the value",
+	"V4/refused in a response": "nobody looks at the value",
+	"V5":                       "both sides have the same value",
+	"V6":                       "both sides have the same value",
+	"V7":                       "nobody looks at the value",
+	"C7/the handler does not heed its context": "the handler runs in the goroutine of the caller",
+	"E8/the handler ends its goroutine":        "the handler runs in the goroutine of the caller",
+}
+
+// A sharing network takes every operation for one that is declared Shared.
+type sharing struct{ inproc.Network }
+
+func shared(spec *transport.Spec) *transport.Spec {
+	spec.Shared = true // it is nobody else's: every Serve and every Dial makes its own
+	return spec
+}
+
+func (s *sharing) Handle(spec *transport.Spec, h genai.AnyHandler) { s.Network.Handle(shared(spec), h) }
+
+func (s *sharing) Call(ctx context.Context, spec *transport.Spec, req any) (any, error) {
+	return s.Network.Call(ctx, shared(spec), req)
+}
+
+func TestInprocShared(t *testing.T) {
+	transporttest.Run(t, func(_ testing.TB, serve func(transport.Server)) transporttest.Link {
+		n := &sharing{}
+		serve(n)
+		return transporttest.Link{Client: n}
+	}, inReader, uncounted, asIs)
 }
 
 func TestHTTP1(t *testing.T) {

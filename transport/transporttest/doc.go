@@ -10,9 +10,9 @@
 //	}
 //
 // Each promise is one subtest, named by a letter, a number and what is promised: V for values, C for the context, E for
-// errors, S for streams, L for limits and load, D for the end of a server. A promise with variants is a table of subtests.
-// Nothing is measured with a clock: what must happen is waited for, and fails the test if it does not come within ten
-// seconds.
+// errors, S for streams, R for calls that nobody must repeat, L for limits and load, D for the end of a server. A promise
+// with variants is a table of subtests. Nothing is measured with a clock: what must happen is waited for, and fails the
+// test if it does not come within ten seconds.
 //
 // After each variant all goroutines that it started must have ended, on both sides of the wire, so Run must not run beside
 // parallel tests of the same program.

@@ -29,7 +29,7 @@ func (e *env) draining(link Link) <-chan struct{} {
 
 // closed waits until new calls are refused.
 func (e *env) closed(call genai.Handler[*note, *note]) {
-	timeout, cancel := context.WithTimeout(e.Context(), patience)
+	timeout, cancel := context.WithTimeout(e.Context(), e.patience)
 	defer cancel()
 	for timeout.Err() == nil {
 		_, err := call(timeout, &note{"new"})

@@ -30,7 +30,7 @@ func goroutines() census {
 }
 
 // wait waits until there are no goroutines but those of c, and reports the stacks of those that stay.
-func (c census) wait(t testing.TB) {
+func (c census) wait(t testing.TB, patience time.Duration) {
 	deadline := time.NewTimer(patience)
 	defer deadline.Stop()
 	again := time.NewTicker(time.Millisecond)

@@ -2,107 +2,142 @@ package transporttest
 
 import (
 	"context"
-	"sync/atomic"
+	"io"
+	"slices"
 
 	"github.com/dovetail-go/dovetail/genai"
 	"github.com/dovetail-go/dovetail/transport"
 )
 
-func executions() []promise {
-	return []promise{{"R1", "a call is made once, whatever happens to it", []variant{
-		{"it fails", onceIfFailing},
-		{"the connection breaks before the answer", func(e *env) { e.onceIfCut(ask) }},
-		{"the same with an operation that may be repeated", func(e *env) {
-			op := ask
-			op.Idempotency = transport.Safe
-			e.onceIfCut(op)
-		}},
-		{"the connection breaks in a stream", onceIfCutMidway},
+func onceOnly() []promise {
+	return []promise{{"R1", "no call is repeated", []variant{
+		{"that succeeds", succeedsOnce},
+		{"that fails", func(e *env) { e.failsOnce(failing) }},
+		{"that fails before the first piece", func(e *env) { e.failsOnce(failingStream) }},
+		{"whose stream fails", func(e *env) { e.failsOnce(failingMidway) }},
+		{"whose caller leaves", leavesOnce},
+		{"whose connection breaks", cutOnce},
 	}}}
 }
 
-// onceIfFailing fails in every way, also in those where repeating the call would help.
-func onceIfFailing(e *env) {
-	var calls atomic.Int64
-	var kind genai.Kind
-	call := place(e, ask, func(context.Context, *note) (*note, error) {
-		calls.Add(1)
-		return nil, genai.Errorf(kind, "no")
+func succeedsOnce(e *env) {
+	calls := make(chan *note, 10)
+	link := e.link(func(s transport.Server) {
+		ask.Serve(s, func(_ context.Context, req *note) (*note, error) {
+			calls <- req
+			return req, nil
+		})
+		tell.Serve(s, func(ctx context.Context, req *note) (notes, error) {
+			calls <- req
+			return once(ctx, note{})
+		})
 	})
-	for kind = range genai.Kinds {
-		calls.Store(0)
-		_, err := call(e.Context(), &note{})
-		if n := calls.Load(); n != 1 || err == nil {
-			e.Errorf("a call that failed with %s was made %d times: %v", kind, n, err)
+	must[*note](e)(ask.Dial(link.Client)(e.Context(), &note{}))
+	ran(e, calls, 1)
+	e.read(must[notes](e)(tell.Dial(link.Client)(e.Context(), &note{})), 1)
+	ran(e, calls, 2)
+}
+
+// A counting way serves an operation that fails with err, calls it, and returns what the caller gets.
+type counting func(e *env, calls chan<- struct{}, err error) error
+
+func failing(e *env, calls chan<- struct{}, err error) error {
+	call := place(e, ask, func(context.Context, *note) (*note, error) {
+		calls <- struct{}{}
+		return nil, err
+	})
+	_, got := call(e.Context(), &note{})
+	return got
+}
+
+func failingStream(e *env, calls chan<- struct{}, err error) error {
+	call := place(e, tell, func(context.Context, *note) (notes, error) {
+		calls <- struct{}{}
+		return nil, err
+	})
+	_, got := call(e.Context(), &note{})
+	return got
+}
+
+func failingMidway(e *env, calls chan<- struct{}, err error) error {
+	call := place(e, tell, func(ctx context.Context, _ *note) (notes, error) {
+		calls <- struct{}{}
+		return genai.Open(ctx, func(_ context.Context, yield func(note) bool) error {
+			yield(note{})
+			return err
+		})
+	})
+	s := must[notes](e)(call(e.Context(), &note{}))
+	defer s.Close()
+	for {
+		if _, got := s.Next(); got != nil {
+			return got
 		}
 	}
 }
 
-// onceIfCut breaks the connection, which has been used before, while the handler works. The caller learns that nobody
-// knows what became of the work.
-func (e *env) onceIfCut(op transport.Op[*note, *note]) {
-	var calls atomic.Int64
-	working, release := make(chan struct{}, 8), make(chan struct{})
-	link := e.link(func(s transport.Server) {
-		op.Serve(s, func(_ context.Context, n *note) (*note, error) {
-			calls.Add(1)
-			if n.Text == "wait" {
-				working <- struct{}{}
-				<-release // and not the end of the context: the work is done in any case
-			}
-			return n, nil
-		})
-	})
-	defer close(release)
-	if link.Cut == nil {
-		e.Skip("this transport has no connection that could break")
-	}
-	call := op.Dial(link.Client)
-	must[*note](e)(call(e.Context(), &note{}))
-	calls.Store(0)
-	done := async(func() (*note, error) { return call(e.Context(), &note{"wait"}) })
-	await(e, working, "the handler works")
-	link.Cut()
-	err := await(e, done, "the call ends").err
-	if fail := genai.AsError(err); err == nil || fail.Kind != genai.Unavailable || fail.Started == genai.StartedNo {
-		e.Errorf("the caller got %+v", fail)
-	}
-	if n := calls.Load(); n != 1 {
-		e.Errorf("the work was done %d times", n)
+// failsOnce tries every kind that says that another attempt may succeed: to make one is for the caller to decide, even if
+// the handler says that it has not begun.
+func (e *env) failsOnce(fail counting) {
+	kinds := slices.Sorted(genai.Kinds)
+	for _, kind := range kinds {
+		if !kind.Retryable() {
+			continue
+		}
+		calls := make(chan struct{}, 10)
+		err := fail(e, calls, &genai.Error{Kind: kind, Started: genai.StartedNo, Message: "try again"})
+		if err == io.EOF || genai.KindOf(err) != kind {
+			e.Errorf("the call ended with %v, want %s", err, kind)
+		}
+		ran(e, calls, 1)
 	}
 }
 
-func onceIfCutMidway(e *env) {
-	var calls atomic.Int64
-	release := make(chan struct{})
+func leavesOnce(e *env) {
+	ctx, cancel := context.WithCancel(e.Context())
+	defer cancel()
+	calls, over := make(chan struct{}, 10), make(chan error, 10)
+	call := place(e, ask, func(ctx context.Context, req *note) (*note, error) {
+		calls <- struct{}{}
+		if req.Text == "after" {
+			return req, nil
+		}
+		cancel()
+		<-ctx.Done()
+		over <- ctx.Err()
+		return nil, ctx.Err()
+	})
+	result := await(e, async(func() (*note, error) { return call(ctx, &note{}) }), "the call returns")
+	e.left(result.err)
+	e.ended(over)
+	must[*note](e)(call(e.Context(), &note{"after"})) // whatever was sent before is there
+	ran(e, calls, 2)
+}
+
+func cutOnce(e *env) {
+	calls, over := make(chan struct{}, 10), make(chan error, 10)
 	link := e.link(func(s transport.Server) {
-		tell.Serve(s, func(ctx context.Context, _ *note) (notes, error) {
-			calls.Add(1)
-			return genai.Open(ctx, func(ctx context.Context, yield func(note) bool) error {
-				yield(note{"1"})
-				select {
-				case <-release:
-				case <-ctx.Done():
-				}
-				return nil
-			})
+		ask.Serve(s, func(ctx context.Context, req *note) (*note, error) {
+			calls <- struct{}{}
+			if req.Text != "cut" {
+				return req, nil
+			}
+			<-ctx.Done()
+			over <- ctx.Err()
+			return nil, ctx.Err()
 		})
 	})
-	defer close(release)
 	if link.Cut == nil {
-		e.Skip("this transport has no connection that could break")
+		e.Skip("there is nothing to be cut")
 	}
-	s := must[notes](e)(tell.Dial(link.Client)(e.Context(), &note{}))
-	defer s.Close()
-	if _, err := s.Next(); err != nil {
-		e.Fatal(err)
-	}
-	done := async(s.Next)
+	call := ask.Dial(link.Client)
+	must[*note](e)(call(e.Context(), &note{"before"})) // so that there is a connection, which may be used again
+	await(e, calls, "the handler is called")
+	result := async(func() (*note, error) { return call(e.Context(), &note{"cut"}) })
+	await(e, calls, "the handler is called")
 	link.Cut()
-	if err := await(e, done, "the stream ends").err; genai.KindOf(err) != genai.Truncated && genai.KindOf(err) != genai.Unavailable {
-		e.Errorf("the stream ended with %v", err)
-	}
-	if n := calls.Load(); n != 1 {
-		e.Errorf("the work was done %d times", n)
-	}
+	e.lost(await(e, result, "the call returns").err)
+	e.ended(over)
+	must[*note](e)(call(e.Context(), &note{"after"}))
+	ran(e, calls, 1)
 }

@@ -58,7 +58,7 @@ func Run(t *testing.T, start Start, except ...Except) {
 					if why, ok := reasons[p.id+"/"+v.name]; ok {
 						t.Skip(why)
 					}
-					v.prove(t, start)
+					v.prove(t, start, patience)
 				})
 			}
 		})
@@ -80,21 +80,21 @@ type variant struct {
 // promises returns the suite, in the order in which it runs.
 func promises() []promise {
 	var all []promise
-	for _, part := range [][]promise{values(), contexts(), cancellation(), failures(), panics(), streams(), load(), executions(), keyed(), versions(), endings()} {
+	for _, part := range [][]promise{values(), contexts(), cancellation(), failures(), panics(), streams(), load(), onceOnly(), keyed(), versions(), endings()} {
 		all = append(all, part...)
 	}
 	return all
 }
 
 // prove runs the variant and waits until everything that it started has ended.
-func (v variant) prove(t testing.TB, start Start) {
+func (v variant) prove(t testing.TB, start Start, patience time.Duration) {
 	before := goroutines()
 	t.Cleanup(func() { // registered first, so run last: after the server has ended
 		if !t.Failed() {
-			before.wait(t)
+			before.wait(t, patience)
 		}
 	})
-	v.run(&env{TB: t, start: start})
+	v.run(&env{TB: t, start: start, patience: patience})
 }
 
 // patience is how long something may take that must happen. It is no measure of speed.
@@ -103,7 +103,8 @@ const patience = 10 * time.Second
 // An env is what a variant has to work with.
 type env struct {
 	testing.TB
-	start Start
+	start    Start
+	patience time.Duration
 }
 
 // link starts a server.
@@ -121,7 +122,7 @@ func place[Req, Resp any](e *env, op transport.Op[Req, Resp], h genai.Handler[Re
 // await returns what comes out of c, or fails the test.
 func await[T any](e *env, c <-chan T, what string) T {
 	e.Helper()
-	timer := time.NewTimer(patience)
+	timer := time.NewTimer(e.patience)
 	defer timer.Stop()
 	select {
 	case v := <-c:

@@ -105,7 +105,8 @@ func (a *anthropicEncoder) event(e genai.ChatEvent) ([]byte, bool) {
 	return a.told, !e.Preamble()
 }
 
-// begin says what stands before everything else.
+// begin says what stands before everything else. A real provider knows the input's tokens by now; here all counts come at
+// the end, if the script has any.
 func (a *anthropicEncoder) begin() {
 	if a.begun {
 		return
@@ -113,7 +114,6 @@ func (a *anthropicEncoder) begin() {
 	a.begun = true
 	m := a.message()
 	m["content"], m["stop_reason"], m["stop_sequence"] = []any{}, nil, nil
-	m["usage"] = object{"input_tokens": 0, "output_tokens": 1} // the final count comes at the end
 	a.say("message_start", object{"message": m})
 	a.say("ping", object{})
 }

@@ -78,7 +78,6 @@ func orNull(text string) any {
 type openAIEncoder struct {
 	call  *call
 	start genai.ChatStart
-	calls int
 	told  bool // the role was told
 }
 

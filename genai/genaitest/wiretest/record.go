@@ -2,6 +2,7 @@ package wiretest
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -69,7 +70,7 @@ func (r *Record) RoundTrip(req *http.Request) (*http.Response, error) {
 			t.Headers[name] = string(s.scrub([]byte(resp.Header.Get(name))))
 		}
 	}
-	resp.Body = &recordedBody{ReadCloser: resp.Body, record: r, tape: t, scrubber: s, began: time.Now()}
+	resp.Body = &recordedBody{ReadCloser: resp.Body, ctx: req.Context(), record: r, tape: t, scrubber: s, began: time.Now()}
 	return resp, nil
 }
 
@@ -125,6 +126,7 @@ func (r *Record) write(t *tape) error {
 // A recordedBody notes what is read.
 type recordedBody struct {
 	io.ReadCloser
+	ctx      context.Context // of the request
 	record   *Record
 	scrubber *scrubber
 	began    time.Time
@@ -153,7 +155,8 @@ func (b *recordedBody) Read(p []byte) (int, error) {
 		b.marks = append(b.marks, mark{len(b.whole), milliseconds(time.Since(b.began))})
 	}
 	if err != nil {
-		b.tape.Cut = err != io.EOF
+		b.tape.Left = err != io.EOF && b.ctx.Err() != nil // then the error is the client's own end
+		b.tape.Cut = err != io.EOF && !b.tape.Left
 		if failed := b.finish(); failed != nil {
 			return n, failed
 		}

@@ -3,7 +3,9 @@ package wiretest_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -207,5 +209,27 @@ func TestScrubbing(t *testing.T) {
 		if strings.Contains(string(text), word) || strings.Contains(played.String(), word) {
 			t.Errorf("%s is in the file:\n%s", word, text)
 		}
+	}
+}
+
+// TestRecordCut: a body that broke off breaks off again, and a recording begins its file anew.
+func TestRecordCut(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "tape.jsonl")
+	server := &wiretest.Server{Chat: genaitest.Script(genaitest.Reply("abc").Always()).Chat, Faults: []wiretest.Fault{{Bytes: 5, Then: wiretest.Cut}, {Bytes: 5, Then: wiretest.Cut}}}
+	for range 2 {
+		for _, transport := range []http.RoundTripper{&wiretest.Record{File: file, Next: server.Client(t).Transport}, &wiretest.Replay{File: file}} {
+			resp, err := (&http.Client{Transport: transport}).Post("http://host/chat/completions", "application/json", strings.NewReader(`{"messages":[{"role":"user","content":"a"}]}`))
+			if err != nil {
+				t.Fatal(err)
+			}
+			text, err := io.ReadAll(resp.Body)
+			if len(text) != 5 || !errors.Is(err, io.ErrUnexpectedEOF) {
+				t.Errorf("%q, %v", text, err)
+			}
+		}
+	}
+	text, err := os.ReadFile(file)
+	if n := bytes.Count(text, []byte("\n")); err != nil || n != 1 {
+		t.Errorf("%d lines, %v", n, err)
 	}
 }

@@ -210,6 +210,9 @@ func (x *exchange) pieces(c *call) {
 			x.fail(err)
 			return
 		}
+		if e.ToolCall != nil && e.ToolCall.Handled {
+			e.ToolCall, e.Opaque = nil, nil // no provider shows what it runs itself in this way
+		}
 		if frame, piece := enc.event(e); frame != nil && !x.send(frame, piece) {
 			return
 		}

@@ -1,0 +1,142 @@
+package chattest
+
+import (
+	"encoding/json"
+	"fmt"
+	"reflect"
+
+	"github.com/dovetail-go/dovetail/genai"
+	"github.com/dovetail-go/dovetail/genai/genaitest"
+)
+
+// requests: what is asked.
+func requests() group {
+	g := group{name: "requests", why: "what is asked arrives, nothing is added that changes the answer, and the request stays as it was"}
+	add := func(name string, change func(r *genai.ChatRequest)) {
+		g.checks = append(g.checks, check{name, func(e *env) error {
+			req, copied := ask(), ask()
+			change(req)
+			change(copied)
+			c, model := e.client(genaitest.Reply("a").Always())
+			for i, w := range c.ways() {
+				if _, err := w.complete(e.t.Context(), req); err != nil {
+					return fmt.Errorf("%s: %w", w.name, err)
+				}
+				if !reflect.DeepEqual(req, copied) {
+					return fmt.Errorf("%s: the request was changed to %s", w.name, show(req))
+				}
+				if got, want := asked(model.Calls()[i].Request), asked(req); !reflect.DeepEqual(got, want) {
+					return fmt.Errorf("%s:\ngot  %s\nwant %s", w.name, show(got), show(want))
+				}
+			}
+			return nil
+		}})
+	}
+	add("text", func(r *genai.ChatRequest) {})
+	add("system", func(r *genai.ChatRequest) {
+		r.Messages = []genai.Message{genai.System("Be <short> & \"kind\"."), genai.User("a")}
+	})
+	add("history", func(r *genai.ChatRequest) {
+		r.Messages = []genai.Message{genai.User("a"), genai.Assistant("b"), genai.User("c")}
+	})
+	add("tools", func(r *genai.ChatRequest) {
+		r.Tools = []genai.Tool{
+			{Name: "look", Description: "Looks.", Parameters: json.RawMessage(`{"type":"object","properties":{"at":{"type":"string","description":"<where>"}},"required":["at"]}`)},
+			{Name: "plan", Description: "Plans.", Parameters: json.RawMessage(`{"type":"object","properties":{}}`)},
+		}
+	})
+	for _, mode := range []genai.ToolMode{genai.ToolAuto, genai.ToolNone, genai.ToolRequired} {
+		add("tool choice: "+string(mode), func(r *genai.ChatRequest) {
+			r.Tools = []genai.Tool{{Name: "look", Parameters: json.RawMessage(`{"type":"object","properties":{}}`)}}
+			r.ToolChoice = &genai.ToolChoice{Mode: mode}
+		})
+	}
+	add("tool choice: by name", func(r *genai.ChatRequest) {
+		r.Tools = []genai.Tool{{Name: "look", Parameters: json.RawMessage(`{"type":"object","properties":{}}`)}, {Name: "plan", Parameters: json.RawMessage(`{"type":"object","properties":{}}`)}}
+		r.ToolChoice = &genai.ToolChoice{Mode: genai.ToolRequired, Name: "plan"}
+	})
+	add("tool results", func(r *genai.ChatRequest) {
+		r.Tools = []genai.Tool{{Name: "look", Parameters: json.RawMessage(`{"type":"object","properties":{}}`)}}
+		r.Messages = append(r.Messages,
+			genai.Message{Role: genai.RoleAssistant, Parts: []genai.Part{
+				{ToolCall: &genai.ToolCall{ID: "c1", Name: "look", Arguments: `{"at":"a"}`}}, {ToolCall: &genai.ToolCall{ID: "c2", Name: "look", Arguments: `{}`}}}},
+			genai.Message{Role: genai.RoleTool, Parts: []genai.Part{
+				{ToolResult: &genai.ToolResult{CallID: "c1", Name: "look", Parts: []genai.Part{{Text: "a"}}}},
+				{ToolResult: &genai.ToolResult{CallID: "c2", Name: "look", Parts: []genai.Part{{Text: "b"}}}}}},
+			genai.User("So?"))
+	})
+	add("format", func(r *genai.ChatRequest) {
+		r.Format = &genai.Format{Name: "answer", Schema: json.RawMessage(`{"type":"object","properties":{"a":{"type":"integer"}},"required":["a"],"additionalProperties":false}`)}
+	})
+	add("image", func(r *genai.ChatRequest) {
+		r.Messages = []genai.Message{{Role: genai.RoleUser, Parts: []genai.Part{{Text: "What is this?"}, {Image: new(genai.NewBlob("image/png", []byte("\x89PNG")))}}}}
+	})
+	add("max tokens", func(r *genai.ChatRequest) { r.MaxTokens = new(7) })
+	add("temperature: zero", func(r *genai.ChatRequest) { r.Temperature = new(0.0) })
+	add("temperature", func(r *genai.ChatRequest) { r.Temperature = new(0.7) })
+	add("top p", func(r *genai.ChatRequest) { r.TopP = new(0.25) })
+	add("stop", func(r *genai.ChatRequest) { r.Stop = []string{"END", "\n"} })
+	return g
+}
+
+// An askedFor is a request without what providers are free to leave out or to spell in their own way.
+type askedFor struct {
+	Model       string
+	Messages    []askedMessage
+	Tools       []askedTool
+	Choice      *genai.ToolChoice
+	Schema      any
+	MaxTokens   *int
+	Temperature *float64
+	TopP        *float64
+	Stop        []string
+}
+
+type askedMessage struct {
+	Role    genai.Role
+	Text    string
+	Images  []string
+	Calls   []plainCall
+	Results []string
+}
+
+type askedTool struct {
+	Name, Description string
+	Parameters        any
+}
+
+func asked(r *genai.ChatRequest) askedFor {
+	a := askedFor{Model: r.Model, Choice: r.ToolChoice, MaxTokens: r.MaxTokens, Temperature: r.Temperature, TopP: r.TopP, Stop: r.Stop}
+	if a.Choice != nil && a.Choice.Mode == genai.ToolAuto {
+		a.Choice = nil // which is the same
+	}
+	if r.Format != nil {
+		a.Schema = decoded(r.Format.Schema)
+	}
+	for _, t := range r.Tools {
+		a.Tools = append(a.Tools, askedTool{t.Name, t.Description, decoded(t.Parameters)})
+	}
+	for _, m := range r.Messages {
+		out := askedMessage{Role: m.Role, Text: m.Text()}
+		for _, p := range m.Parts {
+			switch {
+			case p.Image != nil:
+				out.Images = append(out.Images, string(p.Image.Bytes()))
+			case p.ToolCall != nil:
+				out.Calls = append(out.Calls, plainCall{p.ToolCall.Name, decoded(json.RawMessage(p.ToolCall.Arguments))})
+			case p.ToolResult != nil:
+				out.Results = append(out.Results, genai.Message{Parts: p.ToolResult.Parts}.Text())
+			}
+		}
+		a.Messages = append(a.Messages, out)
+	}
+	return a
+}
+
+func decoded(text json.RawMessage) any {
+	var v any
+	if json.Unmarshal(text, &v) != nil {
+		return string(text)
+	}
+	return v
+}

@@ -1,0 +1,229 @@
+package transporttest
+
+import (
+	"context"
+	"io"
+	"sync"
+	"testing"
+
+	"github.com/dovetail-go/dovetail/genai"
+	"github.com/dovetail-go/dovetail/transport"
+	"github.com/dovetail-go/dovetail/transport/inproc"
+)
+
+// A flaw is something that a transport does wrong, made of one that does it right. Either side may have it.
+type flaw struct {
+	name   string
+	breaks []string // promises, each of which must be found broken
+	call   func(ctx context.Context, spec *transport.Spec, req any, next func(context.Context, any) (any, error)) (any, error)
+	handle func(ctx context.Context, spec *transport.Spec, req any, next genai.AnyHandler) (any, error)
+	link   func(n *flawed) Link
+}
+
+// flawed is a network with a flaw.
+type flawed struct {
+	inproc.Network
+	flaw     flaw
+	handlers map[string]genai.AnyHandler
+}
+
+func (n *flawed) Handle(spec *transport.Spec, h genai.AnyHandler) {
+	n.handlers[spec.Name] = h
+	if n.flaw.handle == nil {
+		n.Network.Handle(spec, h)
+		return
+	}
+	n.Network.Handle(spec, func(ctx context.Context, req any) (any, error) { return n.flaw.handle(ctx, spec, req, h) })
+}
+
+func (n *flawed) Call(ctx context.Context, spec *transport.Spec, req any) (any, error) {
+	next := func(ctx context.Context, req any) (any, error) { return n.Network.Call(ctx, spec, req) }
+	if n.flaw.call == nil {
+		return next(ctx, req)
+	}
+	return n.flaw.call(ctx, spec, req, next)
+}
+
+func (f flaw) start(_ testing.TB, serve func(transport.Server)) Link {
+	n := &flawed{flaw: f, handlers: map[string]genai.AnyHandler{}}
+	n.Strict = true
+	serve(n)
+	if f.link != nil {
+		return f.link(n)
+	}
+	return Link{Client: n}
+}
+
+// bare hides the values of a context.
+type bare struct{ context.Context }
+
+func (bare) Value(any) any { return nil }
+
+// A wayOfPieces is how the pieces of a stream reach its reader.
+type wayOfPieces func(next func() (transport.Message, error)) func() (transport.Message, error)
+
+// relayed makes a flaw of the way of pieces.
+func relayed(way wayOfPieces, stop func(resp any)) func(context.Context, *transport.Spec, any, func(context.Context, any) (any, error)) (any, error) {
+	return func(ctx context.Context, spec *transport.Spec, req any, next func(context.Context, any) (any, error)) (any, error) {
+		resp, err := next(ctx, req)
+		if err != nil || !spec.Streams {
+			return resp, err
+		}
+		return spec.Receive(ctx, way(func() (transport.Message, error) { return spec.NextPiece(resp) }), func() { stop(resp) })
+	}
+}
+
+// recoded makes a flaw of what happens to JSON on its way.
+func recoded(change func(head []byte) []byte) func(context.Context, *transport.Spec, any, func(context.Context, any) (any, error)) (any, error) {
+	return func(ctx context.Context, spec *transport.Spec, req any, next func(context.Context, any) (any, error)) (any, error) {
+		m, err := spec.EncodeRequest(req)
+		if err != nil {
+			return nil, err
+		}
+		m.Head = change(m.Head)
+		if req, err = spec.DecodeRequest(m); err != nil {
+			return nil, err
+		}
+		return next(ctx, req)
+	}
+}
+
+// direct calls the handler itself.
+type direct struct{ n *flawed }
+
+func (d direct) Call(ctx context.Context, spec *transport.Spec, req any) (any, error) {
+	return d.n.handlers[spec.Name](ctx, req)
+}
+
+// simple copies values and does the rest as it is told.
+type simple struct {
+	n    *flawed
+	open func(context.Context) context.Context
+	err  func(error) error
+}
+
+func (s simple) Call(ctx context.Context, spec *transport.Spec, req any) (any, error) {
+	outer, err := transport.EnvelopeOf(ctx).Open(s.open(ctx))
+	if err != nil {
+		return nil, err
+	}
+	in, err := spec.CopyRequest(req)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := s.n.handlers[spec.Name](outer, in)
+	if err != nil {
+		return nil, s.err(err)
+	}
+	return spec.CopyResponse(ctx, resp, func() {})
+}
+
+// sharer copies nothing.
+type sharer struct{ n *flawed }
+
+func (s sharer) Call(ctx context.Context, spec *transport.Spec, req any) (any, error) {
+	spec.Shared = true // it is nobody else's: every Dial makes its own
+	return s.n.Network.Call(ctx, spec, req)
+}
+
+var errCut = &genai.Error{Kind: genai.Unavailable, Message: "the cable was pulled"}
+
+// cuttable returns a link that can be cut. A stream then ends with end; a call is made once more, or fails.
+func (n *flawed) cuttable(again bool, end error) Link {
+	var mu sync.Mutex
+	cable := make(chan struct{})
+	n.flaw.call = func(ctx context.Context, spec *transport.Spec, req any, next func(context.Context, any) (any, error)) (any, error) {
+		mu.Lock()
+		cut := cable
+		mu.Unlock()
+		wasCut := func() bool {
+			select {
+			case <-cut:
+				return true
+			default:
+				return false
+			}
+		}
+		inner, cancel := context.WithCancel(ctx)
+		done := make(chan struct{})
+		go func() { // ends with the response, or at the cut
+			select {
+			case <-cut:
+				cancel()
+			case <-done:
+			}
+		}()
+		resp, err := next(inner, req)
+		if err != nil || !spec.Streams {
+			close(done)
+			cancel()
+			if err != nil && wasCut() {
+				if again {
+					return next(ctx, req)
+				}
+				return nil, errCut
+			}
+			return resp, err
+		}
+		return spec.Receive(ctx, func() (transport.Message, error) {
+			m, err := spec.NextPiece(resp)
+			if err != nil && err != io.EOF && wasCut() {
+				err = end
+			}
+			return m, err
+		}, func() {
+			genai.Discard(resp)
+			cancel()
+			close(done)
+		})
+	}
+	return Link{Client: n, Cut: func() {
+		mu.Lock()
+		defer mu.Unlock()
+		close(cable)
+		cable = make(chan struct{}) // for the calls to come
+	}}
+}
+
+// ending returns a link whose server can end. It then ends what runs, or goes on taking calls; or neither.
+func (n *flawed) ending(cuts, takes bool) Link {
+	var mu sync.Mutex
+	var ending, over bool
+	var running sync.WaitGroup
+	all, end := context.WithCancel(context.Background())
+	n.flaw.call = func(ctx context.Context, _ *transport.Spec, req any, next func(context.Context, any) (any, error)) (any, error) {
+		mu.Lock()
+		if over {
+			mu.Unlock()
+			return nil, &genai.Error{Kind: genai.Unavailable, Started: genai.StartedNo}
+		}
+		if ending {
+			mu.Unlock()
+			return next(ctx, req)
+		}
+		running.Add(1)
+		mu.Unlock()
+		inner, cancel := context.WithCancel(ctx)
+		stop := context.AfterFunc(all, cancel)
+		resp, err := next(inner, req)
+		genai.Finally(resp, err, func(error) {
+			stop()
+			cancel()
+			running.Done()
+		})
+		return resp, err
+	}
+	return Link{Client: n, Stop: func() {
+		mu.Lock()
+		ending, over = true, !takes && !cuts
+		mu.Unlock()
+		if cuts {
+			end()
+		}
+		running.Wait()
+		end()
+		mu.Lock()
+		over = !takes
+		mu.Unlock()
+	}}
+}
