@@ -56,17 +56,26 @@ var asIs = transporttest.Except{
 }
 
 // A sharing network takes every operation for one that is declared Shared.
-type sharing struct{ inproc.Network }
+type sharing struct {
+	inproc.Network
+	mu sync.Mutex
+}
 
-func shared(spec *transport.Spec) *transport.Spec {
-	spec.Shared = true // it is nobody else's: every Serve and every Dial makes its own
+func (s *sharing) shared(spec *transport.Spec) *transport.Spec {
+	s.mu.Lock() // calls through one Dial share its spec
+	defer s.mu.Unlock()
+	if !spec.Shared {
+		spec.Shared = true // it is nobody else's: every Serve and every Dial makes its own
+	}
 	return spec
 }
 
-func (s *sharing) Handle(spec *transport.Spec, h genai.AnyHandler) { s.Network.Handle(shared(spec), h) }
+func (s *sharing) Handle(spec *transport.Spec, h genai.AnyHandler) {
+	s.Network.Handle(s.shared(spec), h)
+}
 
 func (s *sharing) Call(ctx context.Context, spec *transport.Spec, req any) (any, error) {
-	return s.Network.Call(ctx, shared(spec), req)
+	return s.Network.Call(ctx, s.shared(spec), req)
 }
 
 func TestInprocShared(t *testing.T) {
