@@ -17,7 +17,7 @@ import (
 const (
 	headerTime     = 10 * time.Second       // for the headers of a request
 	idleTime       = 3 * time.Minute        // longer than clients keep an idle connection, so that it is they who close it
-	noticeTime     = 500 * time.Millisecond // for callers to notice that a server ends, before they find nobody there
+	noticeTime     = 250 * time.Millisecond // for callers to notice that a server ends, before they find nobody there
 	maxHeaderBytes = 64 << 10
 )
 

@@ -62,7 +62,7 @@ type sharing struct {
 }
 
 func (s *sharing) shared(spec *transport.Spec) *transport.Spec {
-	s.mu.Lock()
+	s.mu.Lock() // calls through one Dial share its spec
 	defer s.mu.Unlock()
 	if !spec.Shared {
 		spec.Shared = true // it is nobody else's: every Serve and every Dial makes its own
