@@ -24,6 +24,7 @@ type Error struct {
 	RequestID  string        // the provider's name for the request, to quote to its support
 	RetryAfter time.Duration // how long the other side asks us to wait; 0 if it did not say
 	Started    Started       // whether work may have begun, and so may be billed
+	Final      bool          // somebody further in has repeated the request as often as it may be: nobody further out should
 	Remote     bool          // the error was made on the other side of a transport, which brought it here
 	Attempts   []Attempt     // what was tried, if more than once
 	Err        error         // the cause, if there is one; errors.Is and errors.As look into it

@@ -28,7 +28,8 @@ import (
 // at once, and the wait that the failed target asked for is nobody else's.
 //
 // One place should repeat. Retry does nothing for a call that somebody further out is already repeating, be it in another
-// process (see [genai.AttemptOf]), and it counts the attempts of a Retry further in as its own. The outermost Retry sets
+// process (see [genai.AttemptOf]), it counts the attempts of a Retry further in as its own, and where that has given up, for
+// want of attempts, time or budget, it gives up too (see Final of [genai.Error]), unless there is another target. The outermost Retry sets
 // the limit for everybody who makes further attempts at the request in this process (see [genai.Trail]): a Retry or
 // a Hedge inside it takes from the same number.
 //
@@ -95,7 +96,13 @@ func (r *Retry) retryable(err error) bool {
 	if r.Retryable != nil {
 		return r.Retryable(err)
 	}
-	return genai.KindOf(err).Retryable()
+	return genai.KindOf(err).Retryable() && !isFinal(err)
+}
+
+// isFinal reports whether somebody further in has given up.
+func isFinal(err error) bool {
+	e, ok := errors.AsType[*genai.Error](err)
+	return ok && e.Final
 }
 
 // A retryCall is a call whose first attempt failed.
@@ -228,6 +235,7 @@ func (c *retryCall) fail(err, reason error, note string) error {
 	e := *genai.AsError(err)
 	e.Attempts = c.ledger
 	e.Remote = e.Remote && c.made == 1
+	e.Final = e.Final || c.retry.retryable(err)
 	e.Err = err
 	if e.Message == "" && err != nil {
 		if plain, ok := err.(*genai.Error); !ok || plain.Err != nil {

@@ -19,7 +19,7 @@ type Problem struct {
 	Detail string `json:"detail,omitzero"` // the message
 
 	Kind           genai.Kind      `json:"kind"`
-	Retryable      bool            `json:"retryable"` // see [genai.Kind.Retryable]; for those who do not know the kinds
+	Retryable      bool            `json:"retryable"` // see [genai.Kind.Retryable]; false of a kind that is retryable: the error is Final
 	Op             string          `json:"op,omitzero"`
 	Target         string          `json:"target,omitzero"`
 	Reason         string          `json:"reason,omitzero"`
@@ -55,7 +55,7 @@ func ProblemOf(err error) *Problem {
 	e := genai.AsError(err)
 	p := &Problem{
 		Title: strings.ReplaceAll(string(e.Kind), "_", " "), Status: StatusOf(e.Kind), Detail: e.Message,
-		Kind: e.Kind, Retryable: e.Kind.Retryable(), Op: e.Op, Target: e.Target, Reason: e.Reason, Field: e.Field,
+		Kind: e.Kind, Retryable: e.Kind.Retryable() && !e.Final, Op: e.Op, Target: e.Target, Reason: e.Reason, Field: e.Field,
 		ProviderStatus: e.Status, Code: e.Code, RequestID: e.RequestID,
 		RetryAfter: milliseconds(e.RetryAfter),
 		Started:    e.Started, Attempts: e.Attempts,
@@ -89,6 +89,7 @@ func (p *Problem) Err() *genai.Error {
 		RetryAfter: time.Duration(min(max(p.RetryAfter, 0), maxMilliseconds)) * time.Millisecond,
 		Started:    p.Started, Remote: true, Attempts: p.Attempts,
 	}
+	e.Final = e.Kind.Retryable() && !p.Retryable
 	switch {
 	case e.Kind == "":
 		e.Kind = KindOf(p.Status)
