@@ -14,6 +14,9 @@ import (
 // moment and not for each call (additive increase, multiplicative decrease, as in TCP). Signs of too much to do are Overloaded, RateLimited, a
 // Timeout, and a return slower than Slow. A caller who leaves, and any other failure, says nothing.
 //
+// Sheddable calls are let in while four fifths of the places are taken, SheddablePlus up to nine tenths, and CriticalPlus up to a
+// quarter beyond them, so that what matters most finds room (see [genai.WithPriority]).
+//
 // A call holds its place until its response is over, and a call that gets none fails with [genai.LimitReached] and
 // StartedNo. The zero value is ready.
 type Adaptive struct {
@@ -39,7 +42,7 @@ type Adaptive struct {
 // Wrap returns next behind the limit. All handlers that one Adaptive guards share its places.
 func (a *Adaptive) Wrap(next genai.AnyHandler) genai.AnyHandler {
 	return func(ctx context.Context, req any) (any, error) {
-		began, err := a.enter()
+		began, err := a.enter(genai.PriorityOf(ctx).Rank())
 		if err != nil {
 			return nil, err
 		}
@@ -85,11 +88,14 @@ func (a *Adaptive) least() int { return max(or(a.Min, 4), 1) }
 
 func (a *Adaptive) most() int { return max(or(a.Max, 512), a.least()) }
 
-func (a *Adaptive) enter() (began int64, err error) {
+// places is how much of the limit a priority may fill, by its rank: what matters less leaves room for what matters more.
+var places = [...]float64{1.25, 1, 0.9, 0.8}
+
+func (a *Adaptive) enter(rank int) (began int64, err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.start()
-	if a.held >= int(a.limit) {
+	if a.held >= max(int(a.limit*places[rank]), 1) {
 		return 0, a.refused
 	}
 	a.held++
