@@ -26,6 +26,7 @@ type album struct {
 		Small genai.Blob `json:"small,omitzero"`
 	} `json:"inset,omitzero"`
 	Away genai.Blob `json:"-"`
+	away genai.Blob `json:"-"`
 }
 
 func picture(text string) genai.Blob { return genai.NewBlob("image/png", []byte(text)) }
@@ -214,7 +215,7 @@ func TestLostBlob(t *testing.T) {
 	if _, err := spec.EncodeRequest(&album{Cover: picture("a").Detach(1)}); genai.KindOf(err) != genai.InvalidRequest {
 		t.Errorf("a detached blob: %v", err)
 	}
-	if m, err := spec.EncodeRequest(&album{Away: picture("not sent")}); err != nil || len(m.Parts) != 0 {
+	if m, err := spec.EncodeRequest(&album{Away: picture("not sent"), away: picture("nor this")}); err != nil || len(m.Parts) != 0 {
 		t.Errorf("a field that does not travel has %d parts: %v", len(m.Parts), err)
 	}
 	for _, b := range []genai.Blob{{}, genai.NewBlob("image/png", []byte{}), genai.BlobURL("image/png", "https://example.org", "")} {
@@ -225,6 +226,36 @@ func TestLostBlob(t *testing.T) {
 		if got, err := spec.DecodeRequest(m); err != nil || !reflect.DeepEqual(got.(*album).Cover, b) {
 			t.Errorf("%v arrived as %v: %v", b, got, err)
 		}
+	}
+}
+
+// Types that lead to one another in circles, through which the way to a Blob is found on the third walk only.
+type (
+	hall struct {
+		First *room    `json:"first,omitzero"`
+		Last  *gallery `json:"last,omitzero"`
+	}
+	room struct {
+		Door *closet `json:"door,omitzero"`
+		Back *hall   `json:"back,omitzero"`
+	}
+	closet struct {
+		Out *room `json:"out,omitzero"`
+	}
+	gallery struct {
+		Picture genai.Blob `json:"picture,omitzero"`
+	}
+)
+
+func TestBlobsInCircles(t *testing.T) {
+	spec := specOf(transport.Op[hall, hall]{Name: "desk.halls"})
+	sent := hall{First: &room{Door: &closet{Out: &room{Back: &hall{Last: &gallery{picture("far")}}}}}}
+	m, err := spec.EncodeRequest(sent)
+	if err != nil || len(m.Parts) != 1 {
+		t.Errorf("there are %d parts: %s, %v", len(m.Parts), m.Head, err)
+	}
+	if got, err := spec.DecodeRequest(m); err != nil || !reflect.DeepEqual(got, sent) {
+		t.Errorf("got %+v, %v", got, err)
 	}
 }
 
@@ -391,12 +422,60 @@ func TestWrongValues(t *testing.T) {
 			}
 		}
 	}
+	for what, f := range map[string]func(v any) error{
+		"encode": func(v any) error { _, err := spec.EncodeRequest(v); return err },
+		"copy":   func(v any) error { _, err := spec.CopyRequest(v); return err },
+	} {
+		if err := f((*note)(nil)); genai.KindOf(err) != genai.InvalidRequest || genai.AsError(err).Message != "the message is nil" {
+			t.Errorf("%s a nil pointer: %v", what, err)
+		}
+	}
 	bad := &note{"\xff"}
 	if _, err := spec.EncodeRequest(bad); genai.KindOf(err) != genai.InvalidRequest || genai.AsError(err).Started != genai.StartedNo || genai.AsError(err).Field == "" {
 		t.Errorf("text that is not UTF-8, in a request: %v", err)
 	}
 	if _, err := spec.EncodeResponse(bad); genai.KindOf(err) != genai.Internal || genai.AsError(err).Started != genai.StartedYes {
 		t.Errorf("text that is not UTF-8, in a response: %v", err)
+	}
+}
+
+// TestNumbers: a number without a type keeps all its digits.
+func TestNumbers(t *testing.T) {
+	type free struct {
+		Any any            `json:"any"`
+		By  map[string]any `json:"by"`
+	}
+	spec := specOf(transport.Op[*free, *note]{Name: "desk.free"})
+	req, err := spec.DecodeRequest(transport.Message{Head: []byte(`{"any":[9007199254740993],"by":{"x":1.10}}`)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := req.(*free)
+	if n := got.Any.([]any)[0]; n != json.Number("9007199254740993") || got.By["x"] != json.Number("1.10") {
+		t.Errorf("got %#v", got)
+	}
+	copied, err := spec.CopyRequest(&free{Any: []any{int64(9007199254740993)}})
+	if err != nil || copied.(*free).Any.([]any)[0] != json.Number("9007199254740993") {
+		t.Errorf("a copy is %#v, %v", copied, err)
+	}
+}
+
+func TestSameTypes(t *testing.T) {
+	spec := specOf(ask)
+	for _, c := range []struct {
+		name  string
+		other *transport.Spec
+		want  bool
+	}{
+		{"itself", spec, true},
+		{"the same types", specOf(transport.Op[*note, *note]{Name: "desk.other"}), true},
+		{"another request", specOf(transport.Op[note, *note]{Name: "desk.ask"}), false},
+		{"another response", specOf(transport.Op[*note, note]{Name: "desk.ask"}), false},
+		{"a stream", specOf(transport.Op[*note, *genai.Stream[*note]]{Name: "desk.ask"}), false},
+	} {
+		if spec.SameTypes(c.other) != c.want || c.other.SameTypes(spec) != c.want {
+			t.Errorf("%s: the same is %v", c.name, !c.want)
+		}
 	}
 }
 

@@ -213,7 +213,6 @@ func (s *Spec) hand(ctx context.Context, resp any, hand func(to, from any) error
 func (s *Spec) pull(resp any) (piece any, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			genai.Discard(resp)
 			piece, err = nil, panicked(s, p)
 		}
 	}()
