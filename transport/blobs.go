@@ -17,8 +17,9 @@ type blobWalk struct{ has map[reflect.Type]bool }
 // findBlobs returns how to walk the Blobs of t, or nil if it has none.
 func findBlobs(t reflect.Type) *blobWalk {
 	w := &blobWalk{has: map[reflect.Type]bool{}}
-	// A recursive type has Blobs if a part of it has, which is known only after all of it was seen: hence twice.
-	for range 2 {
+	// A recursive type has Blobs if a part of it has, which is known only after all of it was seen: hence more than once.
+	for known := -1; known < len(w.has); {
+		known = len(w.has)
 		w.find(t, map[reflect.Type]bool{})
 	}
 	if !w.has[t] {
@@ -124,13 +125,14 @@ func (w *blobWalk) each(v reflect.Value, change bool, f func(genai.Blob) (genai.
 func (w *blobWalk) any(v reflect.Value) bool {
 	found := false
 	_ = w.each(v, false, func(b genai.Blob) (genai.Blob, error) {
-		found = found || b.Len() > 0 || b.Part() != 0
+		found = found || b.Len() > 0
 		return b, nil
 	})
 	return found
 }
 
-// detach moves the bytes out of v, which is nobody else's, and returns v.
+// detach moves the bytes out of v, which is a copy and nobody else's, and returns v. Copying has refused Blobs without
+// their bytes.
 func (w *blobWalk) detach(v any, parts *[][]byte) (any, error) {
 	value := reflect.ValueOf(v)
 	if value.Kind() != reflect.Pointer {
@@ -139,9 +141,6 @@ func (w *blobWalk) detach(v any, parts *[][]byte) (any, error) {
 		value = addressable
 	}
 	err := w.each(value.Elem(), true, func(b genai.Blob) (genai.Blob, error) {
-		if b.Part() != 0 {
-			return b, genai.Errorf(genai.InvalidRequest, "a blob has lost its bytes")
-		}
 		if b.Len() == 0 {
 			return b, nil
 		}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"reflect"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/dovetail-go/dovetail/genai"
@@ -19,6 +20,7 @@ type codec struct {
 	copier  *copier.Copier
 	blobs   *blobWalk // nil if the type has no Blobs
 	numbers bool      // numbers may land in interfaces, and are kept as json.Number there
+	own     bool      // the type decides by methods of its own what it is in JSON, which must be an object
 }
 
 func newCodec(t reflect.Type) (codec, error) {
@@ -33,15 +35,17 @@ func newCodec(t reflect.Type) (codec, error) {
 	if err != nil {
 		return codec{}, err
 	}
-	return codec{typ: t, copier: c, blobs: findBlobs(t), numbers: reaches(t, reflect.Interface)}, nil
+	return codec{
+		typ: t, copier: c, blobs: findBlobs(t), numbers: reaches(t, reflect.Interface), own: shape != blobType && ownMethods(shape),
+	}, nil
 }
 
 func (c *codec) encode(v any) (Message, error) {
 	if reflect.TypeOf(v) != c.typ {
 		return Message{}, genai.Errorf(genai.Internal, "a %T was sent as a %v", v, c.typ)
 	}
-	if value := reflect.ValueOf(v); value.Kind() == reflect.Pointer && value.IsNil() {
-		return Message{}, genai.Errorf(genai.InvalidRequest, "the message is nil")
+	if missing(v) {
+		return Message{}, errNil
 	}
 	return c.encodeChecked(v)
 }
@@ -71,6 +75,9 @@ func (c *codec) encodeChecked(v any) (Message, error) {
 	var err error
 	if m.Head, err = json.Marshal(v); err != nil {
 		return Message{}, plain(err)
+	}
+	if c.own && !isObject(m.Head) {
+		return Message{}, genai.Errorf(genai.InvalidRequest, "the message is not a JSON object")
 	}
 	return m, nil
 }
@@ -117,7 +124,7 @@ func (c *codec) read(m Message, into any, value reflect.Value) error {
 		d.UseNumber()
 		if err = d.Decode(into); err == nil {
 			if _, more := d.Token(); more != io.EOF {
-				err = errors.New("there is something after the JSON object")
+				err = errTrailing
 			}
 		}
 	} else {
@@ -141,30 +148,60 @@ func (c *codec) copy(v any) (any, error) {
 	if reflect.TypeOf(v) != c.typ {
 		return nil, genai.Errorf(genai.Internal, "a %T was sent as a %v", v, c.typ)
 	}
-	if value := reflect.ValueOf(v); value.Kind() == reflect.Pointer && value.IsNil() {
-		return nil, genai.Errorf(genai.InvalidRequest, "the message is nil")
+	if missing(v) {
+		return nil, errNil
 	}
-	return c.copier.Copy(v)
+	if !c.own {
+		return c.copier.Copy(v)
+	}
+	m, err := c.encodeChecked(v)
+	if err != nil {
+		return nil, err
+	}
+	return c.decode(m)
 }
 
 // copyInto copies what from points to into what to points to.
-func (c *codec) copyInto(to, from any) error { return c.copier.CopyInto(to, from) }
+func (c *codec) copyInto(to, from any) error {
+	if c.own {
+		m, err := c.encodePointer(from)
+		if err != nil {
+			return err
+		}
+		return c.decodeInto(m, to)
+	}
+	if c.typ.Kind() == reflect.Pointer && reflect.ValueOf(from).Elem().IsNil() {
+		return errNil
+	}
+	return c.copier.CopyInto(to, from)
+}
 
-// plain makes an error of package json one of ours: which field, and what is wrong, without the text of the message.
+// errNil is made once; those who pass it on copy it.
+var errNil = &genai.Error{Kind: genai.InvalidRequest, Message: "the message is nil"}
+
+// plain makes an error of package json one of ours: which field, and what is wrong, without the text of the message, of which
+// the errors of a type's own methods are full.
 func plain(err error) error {
 	if e, ok := errors.AsType[*genai.Error](err); ok {
 		return e
 	}
-	e := &genai.Error{Kind: genai.InvalidRequest}
+	e := &genai.Error{Kind: genai.InvalidRequest, Err: err}
 	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+		what, _, _ := strings.Cut(wrong.Value, " ") // behind it stands the number, or the key
 		e.Field = wrong.Field
-		e.Message = fmt.Sprintf("a JSON %s cannot be a %v", wrong.Value, wrong.Type)
+		e.Message = fmt.Sprintf("a JSON %s cannot be a %v", what, wrong.Type)
 		return e
 	}
 	if _, ok := errors.AsType[*json.SyntaxError](err); ok {
 		e.Message = "the message is not JSON: " + err.Error()
 		return e
 	}
-	e.Message = "the message does not fit: " + err.Error()
+	if err == errTrailing {
+		e.Message = err.Error()
+		return e
+	}
+	e.Message = "a value in the message does not fit its type"
 	return e
 }
+
+var errTrailing = errors.New("there is something after the JSON object")

@@ -1,10 +1,8 @@
 package transport_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
-	"io"
 	"reflect"
 	"strings"
 	"testing"
@@ -12,252 +10,6 @@ import (
 	"github.com/dovetail-go/dovetail/genai"
 	"github.com/dovetail-go/dovetail/transport"
 )
-
-// An album has Blobs wherever they can be.
-type album struct {
-	Title string                `json:"title"`
-	Cover genai.Blob            `json:"cover,omitzero"`
-	Back  *genai.Blob           `json:"back,omitzero"`
-	Pages []genai.Blob          `json:"pages,omitzero"`
-	Named map[string]genai.Blob `json:"named,omitzero"`
-	Pair  [2]genai.Blob         `json:"pair,omitzero"`
-	Inner *album                `json:"inner,omitzero"`
-	Inset struct {
-		Small genai.Blob `json:"small,omitzero"`
-	} `json:"inset,omitzero"`
-	Away genai.Blob `json:"-"`
-}
-
-func picture(text string) genai.Blob { return genai.NewBlob("image/png", []byte(text)) }
-
-func fullAlbum() *album {
-	back := picture("back")
-	a := &album{
-		Title: "a", Cover: picture("cover"), Back: &back,
-		Pages: []genai.Blob{picture("one"), genai.BlobURL("image/png", "https://example.org/two.png", "00ff"), picture("three")},
-		Named: map[string]genai.Blob{"x": picture("named x"), "y": picture("named y")},
-		Pair:  [2]genai.Blob{picture("left"), picture("right")},
-		Inner: &album{Cover: picture("inner cover")},
-	}
-	a.Inset.Small = picture("small")
-	return a
-}
-
-const picturesInAlbum = 10
-
-var (
-	albums     = transport.Op[*album, *album]{Name: "desk.albums"}
-	albumByAny = transport.Op[album, *genai.Stream[album]]{Name: "desk.albumstream"}
-)
-
-func TestBlobsAreParts(t *testing.T) {
-	spec := specOf(albums)
-	sent := fullAlbum()
-	m, err := spec.EncodeRequest(sent)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(m.Parts) != picturesInAlbum {
-		t.Errorf("%d blobs became %d parts", picturesInAlbum, len(m.Parts))
-	}
-	if bytes.Contains(m.Head, []byte(`"data"`)) || !bytes.Contains(m.Head, []byte(`"part":1`)) {
-		t.Errorf("the head is %s", m.Head)
-	}
-	if &m.Parts[0][0] != &sent.Cover.Bytes()[0] {
-		t.Error("the bytes were copied")
-	}
-	if !reflect.DeepEqual(sent, fullAlbum()) {
-		t.Error("what was sent was changed")
-	}
-	got, err := spec.DecodeRequest(m)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !reflect.DeepEqual(got, sent) {
-		t.Errorf("got  %+v\nwant %+v", got, sent)
-	}
-	if want := int64(len(m.Head)); m.Len() <= want {
-		t.Errorf("the message has %d bytes without its parts", m.Len())
-	}
-}
-
-// TestBlobsEverywhere: what is sent as a value, a response or a piece goes the same way.
-func TestBlobsEverywhere(t *testing.T) {
-	byPointer, byValue := specOf(albums), specOf(albumByAny)
-	if m, err := byValue.EncodeRequest(*fullAlbum()); err != nil || len(m.Parts) != picturesInAlbum {
-		t.Errorf("a value has %d parts: %v", len(m.Parts), err)
-	} else if got, err := byValue.DecodeRequest(m); err != nil || !reflect.DeepEqual(got, *fullAlbum()) {
-		t.Errorf("a value arrived as %+v, %v", got, err)
-	}
-	if m, err := byPointer.EncodeResponse(fullAlbum()); err != nil || len(m.Parts) != picturesInAlbum {
-		t.Errorf("a response has %d parts: %v", len(m.Parts), err)
-	} else if got, err := byPointer.DecodeResponse(m); err != nil || !reflect.DeepEqual(got, fullAlbum()) {
-		t.Errorf("a response arrived as %+v, %v", got, err)
-	}
-	t.Run("piece", func(t *testing.T) {
-		piece(t, byValue, *fullAlbum())
-	})
-	t.Run("piece by pointer", func(t *testing.T) {
-		piece(t, specOf(transport.Op[*note, *genai.Stream[*album]]{Name: "desk.op"}), fullAlbum())
-	})
-	t.Run("speech", func(t *testing.T) {
-		chunk := genai.SpeechChunk{Audio: genai.NewBlob("audio/mpeg", []byte("\xff\xfb"))}
-		m := nextPiece(t, specOf(transport.Op[*note, *genai.Stream[genai.SpeechChunk]]{Name: "desk.op"}), chunk)
-		if len(m.Parts) != 1 {
-			t.Errorf("a chunk of speech has %d parts: %s", len(m.Parts), m.Head)
-		}
-	})
-}
-
-func nextPiece[T any](t *testing.T, spec *transport.Spec, sent T) transport.Message {
-	t.Helper()
-	s, err := genai.NewStream(t.Context(), func() (T, error) { return sent, nil }, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
-	m, err := spec.NextPiece(s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return m
-}
-
-// piece sends an album as the one piece of a stream.
-func piece[T any](t *testing.T, spec *transport.Spec, sent T) {
-	m := nextPiece(t, spec, sent)
-	if len(m.Parts) != picturesInAlbum || bytes.Contains(m.Head, []byte(`"data"`)) {
-		t.Errorf("a piece has %d parts: %s", len(m.Parts), m.Head)
-	}
-	left := 1
-	resp, err := spec.Receive(t.Context(), func() (transport.Message, error) {
-		if left--; left < 0 {
-			return transport.Message{}, io.EOF
-		}
-		return m, nil
-	}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	got, err := resp.(*genai.Stream[T]).Next()
-	if err != nil || !reflect.DeepEqual(got, sent) {
-		t.Errorf("got  %+v, %v\nwant %+v", got, err, sent)
-	}
-}
-
-// TestWhole: for receivers of JSON the bytes are inside, and what they send is understood.
-func TestWhole(t *testing.T) {
-	spec := specOf(albumByAny)
-	s, err := genai.NewStream(t.Context(), func() (album, error) { return *fullAlbum(), nil }, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
-	m, err := spec.NextWhole(s)
-	if err != nil || len(m.Parts) != 0 {
-		t.Fatalf("a whole piece has %d parts: %v", len(m.Parts), err)
-	}
-	got, err := spec.DecodeRequest(m)
-	if err != nil || !reflect.DeepEqual(got, *fullAlbum()) {
-		t.Errorf("got %+v, %v", got, err)
-	}
-}
-
-func TestPartsThatDoNotFit(t *testing.T) {
-	spec := specOf(albums)
-	for _, c := range []struct {
-		name, head string
-		parts      []string
-		want       string // the cover; "!" for an error
-	}{
-		{"one", `{"cover":{"media_type":"image/png","part":1}}`, []string{"a"}, "a"},
-		{"empty", `{"cover":{"media_type":"image/png","part":1}}`, []string{""}, ""},
-		{"missing", `{"cover":{"part":1}}`, nil, "!"},
-		{"too few", `{"cover":{"part":3}}`, []string{"a", "b"}, "!"},
-		{"negative", `{"cover":{"part":-1}}`, []string{"a"}, "!"},
-		{"no number", `{"cover":{"part":"1"}}`, []string{"a"}, "!"},
-		{"too large a number", `{"cover":{"part":9223372036854775808}}`, []string{"a"}, "!"},
-		{"deep inside", `{"inner":{"inner":{"pages":[{"part":2}]}}}`, []string{"a"}, "!"},
-		{"in a map", `{"named":{"a":{"part":2}}}`, []string{"a"}, "!"},
-		{"twice the same", `{"cover":{"part":1},"back":{"part":1}}`, []string{"a"}, "a"},
-		{"of a field that a newer side has", `{"cover":{"part":2},"newer":{"part":1}}`, []string{"a", "b"}, "b"},
-		{"beside bytes", `{"cover":{"part":1,"data":"YQ=="}}`, []string{"b"}, "b"},
-		{"whole", `{"cover":{"data":"YQ=="}}`, nil, "a"},
-	} {
-		m := transport.Message{Head: []byte(c.head)}
-		for _, p := range c.parts {
-			m.Parts = append(m.Parts, []byte(p))
-		}
-		req, err := spec.DecodeRequest(m)
-		if c.want == "!" {
-			if genai.KindOf(err) != genai.InvalidRequest || req != nil || genai.AsError(err).Started != genai.StartedNo {
-				t.Errorf("%s: got %+v, %v", c.name, req, err)
-			}
-			if _, err = spec.DecodeResponse(m); genai.KindOf(err) != genai.Malformed {
-				t.Errorf("%s: as a response: %v", c.name, err)
-			}
-			continue
-		}
-		if err != nil {
-			t.Errorf("%s: %v", c.name, err)
-			continue
-		}
-		if got := req.(*album).Cover; string(got.Bytes()) != c.want || got.Part() != 0 {
-			t.Errorf("%s: the cover is %q", c.name, got.Bytes())
-		}
-	}
-}
-
-// TestLostBlob: a Blob whose bytes are elsewhere is not sent as if it were empty.
-func TestLostBlob(t *testing.T) {
-	spec := specOf(albums)
-	if _, err := spec.EncodeRequest(&album{Cover: picture("a").Detach(1)}); genai.KindOf(err) != genai.InvalidRequest {
-		t.Errorf("a detached blob: %v", err)
-	}
-	if m, err := spec.EncodeRequest(&album{Away: picture("not sent")}); err != nil || len(m.Parts) != 0 {
-		t.Errorf("a field that does not travel has %d parts: %v", len(m.Parts), err)
-	}
-	for _, b := range []genai.Blob{{}, genai.NewBlob("image/png", []byte{}), genai.BlobURL("image/png", "https://example.org", "")} {
-		m, err := spec.EncodeRequest(&album{Cover: b})
-		if err != nil || len(m.Parts) != 0 {
-			t.Errorf("%v has %d parts: %v", b, len(m.Parts), err)
-		}
-		if got, err := spec.DecodeRequest(m); err != nil || !reflect.DeepEqual(got.(*album).Cover, b) {
-			t.Errorf("%v arrived as %v: %v", b, got, err)
-		}
-	}
-}
-
-// A sealed picture is written by a method of its own, which has its own way with bytes.
-type sealed struct {
-	Picture genai.Blob
-}
-
-func (s sealed) MarshalJSON() ([]byte, error) { return json.Marshal(string(s.Picture.Bytes())) }
-
-func (s *sealed) UnmarshalJSON(text []byte) error {
-	var inside string
-	err := json.Unmarshal(text, &inside)
-	s.Picture = genai.NewBlob("text/plain", []byte(inside))
-	return err
-}
-
-// TestBlobsOfOthers: what a type with methods for JSON does with a Blob is its own business.
-func TestBlobsOfOthers(t *testing.T) {
-	type letter struct {
-		Seal  sealed     `json:"seal"`
-		Photo genai.Blob `json:"photo"`
-	}
-	spec := specOf(transport.Op[*letter, *letter]{Name: "desk.letters"})
-	sent := &letter{sealed{genai.NewBlob("text/plain", []byte("wax"))}, picture("me")}
-	m, err := spec.EncodeRequest(sent)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got, err := spec.DecodeRequest(m); err != nil || !reflect.DeepEqual(got, sent) || len(m.Parts) != 1 {
-		t.Errorf("got %+v with %d parts, %v", got, len(m.Parts), err)
-	}
-}
 
 // TestRoundTrip: every response type of the vocabulary arrives as it was sent.
 func TestRoundTrip(t *testing.T) {
@@ -391,12 +143,60 @@ func TestWrongValues(t *testing.T) {
 			}
 		}
 	}
+	for what, f := range map[string]func(v any) error{
+		"encode": func(v any) error { _, err := spec.EncodeRequest(v); return err },
+		"copy":   func(v any) error { _, err := spec.CopyRequest(v); return err },
+	} {
+		if err := f((*note)(nil)); genai.KindOf(err) != genai.InvalidRequest || genai.AsError(err).Message != "the message is nil" {
+			t.Errorf("%s a nil pointer: %v", what, err)
+		}
+	}
 	bad := &note{"\xff"}
 	if _, err := spec.EncodeRequest(bad); genai.KindOf(err) != genai.InvalidRequest || genai.AsError(err).Started != genai.StartedNo || genai.AsError(err).Field == "" {
 		t.Errorf("text that is not UTF-8, in a request: %v", err)
 	}
 	if _, err := spec.EncodeResponse(bad); genai.KindOf(err) != genai.Internal || genai.AsError(err).Started != genai.StartedYes {
 		t.Errorf("text that is not UTF-8, in a response: %v", err)
+	}
+}
+
+// TestNumbers: a number without a type keeps all its digits.
+func TestNumbers(t *testing.T) {
+	type free struct {
+		Any any            `json:"any"`
+		By  map[string]any `json:"by"`
+	}
+	spec := specOf(transport.Op[*free, *note]{Name: "desk.free"})
+	req, err := spec.DecodeRequest(transport.Message{Head: []byte(`{"any":[9007199254740993],"by":{"x":1.10}}`)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := req.(*free)
+	if n := got.Any.([]any)[0]; n != json.Number("9007199254740993") || got.By["x"] != json.Number("1.10") {
+		t.Errorf("got %#v", got)
+	}
+	copied, err := spec.CopyRequest(&free{Any: []any{int64(9007199254740993)}})
+	if err != nil || copied.(*free).Any.([]any)[0] != json.Number("9007199254740993") {
+		t.Errorf("a copy is %#v, %v", copied, err)
+	}
+}
+
+func TestSameTypes(t *testing.T) {
+	spec := specOf(ask)
+	for _, c := range []struct {
+		name  string
+		other *transport.Spec
+		want  bool
+	}{
+		{"itself", spec, true},
+		{"the same types", specOf(transport.Op[*note, *note]{Name: "desk.other"}), true},
+		{"another request", specOf(transport.Op[note, *note]{Name: "desk.ask"}), false},
+		{"another response", specOf(transport.Op[*note, note]{Name: "desk.ask"}), false},
+		{"a stream", specOf(transport.Op[*note, *genai.Stream[*note]]{Name: "desk.ask"}), false},
+	} {
+		if spec.SameTypes(c.other) != c.want || c.other.SameTypes(spec) != c.want {
+			t.Errorf("%s: the same is %v", c.name, !c.want)
+		}
 	}
 }
 

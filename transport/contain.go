@@ -15,7 +15,7 @@ func contain(spec *Spec, h genai.AnyHandler) genai.AnyHandler {
 	return func(ctx context.Context, req any) (resp any, err error) {
 		defer func() {
 			if p := recover(); p != nil {
-				resp, err = nil, panicked(spec, p)
+				resp, err = nil, panicked(spec, "the handler", p)
 			}
 		}()
 		resp, err = h(ctx, req)
@@ -36,8 +36,17 @@ func missing(resp any) bool {
 }
 
 // panicked logs a panic with its stack, and returns what the caller is told: an id to look for in that log.
-func panicked(spec *Spec, p any) *genai.Error {
+func panicked(spec *Spec, who string, p any) *genai.Error {
 	id := rand.Text()[:10]
-	slog.Error("a handler panicked", "op", spec.Name, "id", id, "panic", p, "stack", string(debug.Stack()))
-	return &genai.Error{Kind: genai.Internal, Started: genai.StartedYes, Message: "the handler panicked; the log of the service has it under " + id}
+	slog.Error(who+" panicked", "op", spec.Name, "id", id, "panic", p, "stack", string(debug.Stack()))
+	return &genai.Error{Kind: genai.Internal, Started: genai.StartedYes, Message: who + " panicked; the log of the service has it under " + id}
+}
+
+// survive makes a panic in a message's own methods the error of one call. It is deferred.
+func (s *Spec) survive(err *error, started genai.Started) {
+	if p := recover(); p != nil {
+		e := panicked(s, "a method of the message", p)
+		e.Started = started
+		*err = e
+	}
 }

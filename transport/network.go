@@ -9,7 +9,8 @@ import (
 // A Server makes handlers reachable. [Op.Serve] calls it; programs do not.
 type Server interface {
 	// Handle makes h the handler of the operation. h takes and returns values of the operation's types, and neither
-	// panics nor returns errors that are no [genai.Error]. Handle panics if the operation has a handler already.
+	// panics nor returns nil with no error. Its errors are of any type; [ProblemOf] and [Crossed] say how they travel.
+	// Handle panics if the operation has a handler already.
 	Handle(spec *Spec, h genai.AnyHandler)
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -58,7 +59,7 @@ func ProblemOf(err error) *Problem {
 		Kind: e.Kind, Retryable: e.Kind.Retryable() && !e.Final, Op: e.Op, Target: e.Target, Reason: e.Reason, Field: e.Field,
 		ProviderStatus: e.Status, Code: e.Code, RequestID: e.RequestID,
 		RetryAfter: milliseconds(e.RetryAfter),
-		Started:    e.Started, Attempts: e.Attempts,
+		Started:    e.Started, Attempts: slices.Clone(e.Attempts),
 	}
 	if own, ok := err.(*genai.Error); !ok || own != e {
 		p.Detail = err.Error() // somebody has wrapped it in words

@@ -111,8 +111,9 @@ func (s *Spec) SameTypes(other *Spec) bool {
 
 // EncodeRequest returns req as it travels. It refuses what would arrive changed, or not at all, with
 // [genai.InvalidRequest], and what is larger than MaxBytes with [genai.TooLarge]; nothing was sent then.
-func (s *Spec) EncodeRequest(req any) (Message, error) {
-	m, err := s.request.encode(req)
+func (s *Spec) EncodeRequest(req any) (m Message, err error) {
+	defer s.survive(&err, genai.StartedNo)
+	m, err = s.request.encode(req)
 	if err == nil {
 		err = s.fits(m, "request")
 	}
@@ -120,14 +121,16 @@ func (s *Spec) EncodeRequest(req any) (Message, error) {
 }
 
 // DecodeRequest returns the request in m. A message that is no such request is [genai.InvalidRequest].
-func (s *Spec) DecodeRequest(m Message) (any, error) {
-	req, err := s.request.decode(m)
+func (s *Spec) DecodeRequest(m Message) (req any, err error) {
+	defer s.survive(&err, genai.StartedNo)
+	req, err = s.request.decode(m)
 	return req, refused(err)
 }
 
 // EncodeResponse returns resp, which does not stream, as it travels.
-func (s *Spec) EncodeResponse(resp any) (Message, error) {
-	m, err := s.response.encode(resp)
+func (s *Spec) EncodeResponse(resp any) (m Message, err error) {
+	defer s.survive(&err, genai.StartedYes)
+	m, err = s.response.encode(resp)
 	if err == nil {
 		err = s.fits(m, "response")
 	}
@@ -135,8 +138,9 @@ func (s *Spec) EncodeResponse(resp any) (Message, error) {
 }
 
 // DecodeResponse returns the response in m. A message that is no such response is [genai.Malformed].
-func (s *Spec) DecodeResponse(m Message) (any, error) {
-	resp, err := s.response.decode(m)
+func (s *Spec) DecodeResponse(m Message) (resp any, err error) {
+	defer s.survive(&err, genai.StartedYes)
+	resp, err = s.response.decode(m)
 	return resp, garbled(err)
 }
 
@@ -156,6 +160,7 @@ func (s *Spec) next(resp any, c *codec) (m Message, err error) {
 	if err != nil {
 		return Message{}, err
 	}
+	defer s.survive(&err, genai.StartedYes)
 	m, err = c.encodePointer(piece)
 	if err == nil {
 		err = s.fits(m, "piece")
@@ -180,17 +185,23 @@ func (s *Spec) Receive(ctx context.Context, next func() (Message, error), stop f
 			}
 			return named(s, err, genai.StartedYes)
 		}
-		if err := s.response.decodeInto(m, piece); err != nil {
-			return named(s, garbled(err), genai.StartedYes)
+		if err := s.decodePiece(m, piece); err != nil {
+			return named(s, err, genai.StartedYes)
 		}
 		return nil
 	}, stop)
 }
 
+func (s *Spec) decodePiece(m Message, piece any) (err error) {
+	defer s.survive(&err, genai.StartedYes)
+	return garbled(s.response.decodeInto(m, piece))
+}
+
 // CopyRequest returns what would arrive if req travelled, without encoding it. It refuses what EncodeRequest does, but
 // for its size.
-func (s *Spec) CopyRequest(req any) (any, error) {
-	c, err := s.request.copy(req)
+func (s *Spec) CopyRequest(req any) (c any, err error) {
+	defer s.survive(&err, genai.StartedNo)
+	c, err = s.request.copy(req)
 	return c, refused(err)
 }
 
@@ -199,10 +210,20 @@ func (s *Spec) CopyRequest(req any) (any, error) {
 func (s *Spec) CopyResponse(ctx context.Context, resp any, stop func()) (any, error) {
 	if !s.Streams {
 		defer stop()
-		c, err := s.response.copy(resp)
-		return c, broken(err)
+		return s.copyValue(resp)
 	}
-	return s.hand(ctx, resp, s.response.copyInto, stop)
+	return s.hand(ctx, resp, s.copyPiece, stop)
+}
+
+func (s *Spec) copyValue(resp any) (c any, err error) {
+	defer s.survive(&err, genai.StartedYes)
+	c, err = s.response.copy(resp)
+	return c, broken(err)
+}
+
+func (s *Spec) copyPiece(to, from any) (err error) {
+	defer s.survive(&err, genai.StartedYes)
+	return broken(s.response.copyInto(to, from))
 }
 
 // ShareResponse returns resp, a stream, as CopyResponse does, but its pieces are those of resp and no copies.
@@ -224,7 +245,7 @@ func (s *Spec) hand(ctx context.Context, resp any, hand func(to, from any) error
 			return named(s, Crossed(err), genai.StartedYes)
 		}
 		if err := hand(piece, from); err != nil {
-			return named(s, Crossed(broken(err)), genai.StartedYes)
+			return named(s, Crossed(err), genai.StartedYes)
 		}
 		return nil
 	}, func() {
@@ -237,8 +258,7 @@ func (s *Spec) hand(ctx context.Context, resp any, hand func(to, from any) error
 func (s *Spec) pull(resp any) (piece any, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			genai.Discard(resp)
-			piece, err = nil, panicked(s, p)
+			piece, err = nil, panicked(s, "the handler", p)
 		}
 	}()
 	return resp.(relay).Pull()

@@ -6,6 +6,7 @@ import (
 	"net"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/dovetail-go/dovetail/genai"
@@ -201,6 +202,33 @@ func TestRemotes(t *testing.T) {
 	wants(t, sw.Check(), "at", `"one:bad" of bad`)
 	if second != 2 {
 		t.Errorf("an address that the first transport finds wrong was shown to the second")
+	}
+}
+
+// TestSwitchIsSafe: many may call, and more may be served, at the same time; each address is dialled once.
+func TestSwitchIsSafe(t *testing.T) {
+	asked := 0
+	sw := &transport.Switch{
+		Placement: transport.Placement{At: map[string]string{"store": "one:a", "search": "one:b"}},
+		Local:     &inproc.Network{}, Remotes: []transport.Remote{only("one", &asked)},
+	}
+	desk.Serve(sw, echo)
+	var all sync.WaitGroup
+	for i := range 8 {
+		all.Go(func() {
+			for range 50 {
+				for _, name := range []string{"store.get", "search.find", "desk.answer"} {
+					if _, err := (transport.Op[*note, *note]{Name: name}).Dial(sw)(t.Context(), &note{}); err != nil {
+						t.Error(err)
+					}
+				}
+			}
+		})
+		all.Go(func() { transport.Op[*note, *note]{Name: "desk.op" + string(rune('a'+i))}.Serve(sw, echo) })
+	}
+	all.Wait()
+	if asked != 2 {
+		t.Errorf("2 addresses were dialled %d times", asked)
 	}
 }
 

@@ -3,6 +3,7 @@ package inproc
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"sync/atomic"
 
@@ -25,6 +26,8 @@ type call struct {
 
 	reply *transport.Reply // the caller's; nil if it wants none
 	own   *transport.Reply // the handler's
+
+	again any // the request of a second call; nil if there is to be none
 
 	settled atomic.Bool // either the handler has returned or the caller has left, whichever was first
 	result  chan result
@@ -50,6 +53,11 @@ func (c *call) run(ctx context.Context, req any) (any, error) {
 	in, err := c.send(req)
 	if err != nil {
 		return nil, err
+	}
+	if c.strict && c.spec.Idempotency == transport.Safe && !c.spec.Streams {
+		if c.again, err = c.send(req); err != nil {
+			return nil, err
+		}
 	}
 	c.ctx.Context = outer
 	c.result = make(chan result, 1)
@@ -78,8 +86,8 @@ func (c *call) handle(req any) {
 		c.result <- r
 	}()
 	r.resp, r.err = c.handler(&c.ctx, req)
-	if c.strict && r.err == nil && !c.spec.Streams && c.spec.Idempotency == transport.Safe {
-		_, _ = c.handler(&c.ctx, req) // what is safe may be repeated, so the caller notices nothing
+	if c.again != nil && r.err == nil {
+		_, _ = c.handler(&c.ctx, c.again) // what is safe may be repeated, so the caller notices nothing
 	}
 }
 
@@ -150,12 +158,26 @@ func (c *call) send(req any) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := fits(m, "request", c.server.MaxBytes, genai.StartedNo); err != nil {
+		return nil, err
+	}
 	return c.server.DecodeRequest(m)
+}
+
+// fits refuses what the other side takes and this one does not.
+func fits(m transport.Message, what string, max int64, started genai.Started) error {
+	if n := m.Len(); n > max {
+		return &genai.Error{Kind: genai.TooLarge, Started: started, Message: fmt.Sprintf("the %s has %d bytes; the other side takes %d", what, n, max)}
+	}
+	return nil
 }
 
 // decode returns a value as it arrives from the wire.
 func (c *call) decode(resp any) (any, error) {
 	m, err := c.server.EncodeResponse(resp)
+	if err == nil {
+		err = fits(m, "response", c.spec.MaxBytes, genai.StartedYes)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -166,7 +188,10 @@ func (c *call) decode(resp any) (any, error) {
 func (c *call) decodeStream(ctx context.Context, resp any, stop func()) (any, error) {
 	return c.spec.Receive(ctx, func() (transport.Message, error) {
 		m, err := c.server.NextPiece(resp)
-		if err != nil && err != io.EOF {
+		switch {
+		case err == nil:
+			err = fits(m, "piece", c.spec.MaxBytes, genai.StartedYes)
+		case err != io.EOF:
 			err = c.crossed(err)
 		}
 		return m, err

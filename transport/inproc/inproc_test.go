@@ -78,6 +78,55 @@ func TestStrict(t *testing.T) {
 	}
 }
 
+// TestStrictLimits: both sides have a limit, and the smaller one counts, as on a wire.
+func TestStrictLimits(t *testing.T) {
+	large := strings.Repeat("x", 100)
+	for _, narrow := range []string{"server", "client"} {
+		limits := map[string]int64{narrow: 100}
+		network := &inproc.Network{Strict: true}
+		transport.Op[*slip, *slip]{Name: "test.value", MaxBytes: limits["server"]}.Serve(network, func(_ context.Context, req *slip) (*slip, error) {
+			return &slip{req.Text + large[:50]}, nil
+		})
+		transport.Op[*slip, *genai.Stream[slip]]{Name: "test.stream", MaxBytes: limits["server"]}.Serve(network, func(ctx context.Context, req *slip) (*genai.Stream[slip], error) {
+			return of(ctx, io.EOF, "short", large)
+		})
+		value := transport.Op[*slip, *slip]{Name: "test.value", MaxBytes: limits["client"]}.Dial(network)
+		stream := transport.Op[*slip, *genai.Stream[slip]]{Name: "test.stream", MaxBytes: limits["client"]}.Dial(network)
+
+		if _, err := value(t.Context(), &slip{large}); genai.KindOf(err) != genai.TooLarge || genai.AsError(err).Started != genai.StartedNo {
+			t.Errorf("%s, request: %v", narrow, err)
+		}
+		if _, err := value(t.Context(), &slip{large[:50]}); genai.KindOf(err) != genai.TooLarge || genai.AsError(err).Started != genai.StartedYes {
+			t.Errorf("%s, response: %v", narrow, err)
+		}
+		if _, err := value(t.Context(), &slip{}); err != nil {
+			t.Errorf("%s: %v", narrow, err)
+		}
+		s, err := stream(t.Context(), &slip{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = s.Next()
+		if _, err := s.Next(); genai.KindOf(err) != genai.TooLarge || genai.AsError(err).Started != genai.StartedYes {
+			t.Errorf("%s, piece: %v", narrow, err)
+		}
+	}
+}
+
+// TestStrictAgain: the second call gets a request of its own, which the first has not changed.
+func TestStrictAgain(t *testing.T) {
+	var texts []string
+	safe := transport.Op[*slip, *slip]{Name: "test.safe", Idempotency: transport.Safe}
+	_, err := reach(&inproc.Network{Strict: true}, safe, func(_ context.Context, req *slip) (*slip, error) {
+		texts = append(texts, req.Text)
+		req.Text = "changed"
+		return req, nil
+	})(t.Context(), &slip{"sent"})
+	if strings.Join(texts, " ") != "sent sent" || err != nil {
+		t.Errorf("the handler got %q: %v", texts, err)
+	}
+}
+
 // TestStrictCallsOnce: only what is safe is called twice, and only if it answers with a value.
 func TestStrictCallsOnce(t *testing.T) {
 	network := &inproc.Network{Strict: true}

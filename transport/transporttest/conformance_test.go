@@ -52,6 +52,9 @@ var asIs = transporttest.Except{
 	"V6":                       "both sides have the same value",
 	"V7":                       "nobody looks at the value",
 	"C7/the handler does not heed its context": "the handler runs in the goroutine of the caller",
+	"E8/in a method of a request":              "nobody calls the method",
+	"E8/in a method of a response":             "nobody calls the method",
+	"E8/in a method of a piece":                "nobody calls the method",
 	"E8/the handler ends its goroutine":        "the handler runs in the goroutine of the caller",
 }
 
