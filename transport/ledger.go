@@ -88,7 +88,7 @@ func (l *ledger) drive(ctx context.Context, r *run, id string, req any) {
 	claimed, settled := false, false
 	defer func() {
 		if p := recover(); p != nil {
-			r.finish(panicked(l.spec, p)) // the store's; handlers do not
+			r.finish(panicked(l.spec, "the store", p)) // the store's; handlers do not
 		}
 		if claimed && !settled { // nobody knows what was done, so it stays marked
 			slog.Error("a keyed call has ended without a result", "op", l.spec.Name)
