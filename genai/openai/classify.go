@@ -40,7 +40,7 @@ func kindOfWord(word string) (genai.Kind, bool) {
 		return genai.RateLimited, true
 	case "context_length_exceeded", "exceed_context_size_error":
 		return genai.ContextLength, true
-	case "content_filter", "content_policy_violation", "invalid_prompt", "moderation_blocked", "ResponsibleAIPolicyViolation":
+	case "content_filter", "content_policy_violation", "invalid_prompt", "moderation_blocked", "image_content_policy_violation", "ResponsibleAIPolicyViolation":
 		return genai.ContentFiltered, true
 	case "invalid_api_key", "authentication_error", "account_deactivated":
 		return genai.Unauthenticated, true
@@ -52,11 +52,15 @@ func kindOfWord(word string) (genai.Kind, bool) {
 		return genai.Unsupported, true
 	case "conversation_locked", "conflict_error":
 		return genai.Conflict, true
-	case "request_too_large":
+	case "request_too_large", "image_file_too_large":
 		return genai.TooLarge, true
+	case "invalid_image", "invalid_image_format", "invalid_base64_image", "invalid_image_url", "invalid_image_mode", "image_too_large",
+		"image_too_small", "image_parse_error", "unsupported_image_media_type", "empty_image_file", "failed_to_download_image",
+		"image_file_not_found": // inside of an answer there is no status that says so
+		return genai.InvalidRequest, true
 	case "overloaded_error", "engine_overloaded", "capacity_exceeded", "service_unavailable", "unavailable_error", "slow_down":
 		return genai.Overloaded, true
-	case "timeout_error", "request_timeout", "timeout":
+	case "timeout_error", "request_timeout", "timeout", "vector_store_timeout":
 		return genai.Timeout, true
 	}
 	return "", false
