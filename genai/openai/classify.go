@@ -23,6 +23,8 @@ func classify(p problem, status int) genai.Kind {
 		return genai.RateLimited
 	case status == http.StatusForbidden && p.metadata.flagged:
 		return genai.ContentFiltered
+	case p.param == "model" && p.code == "invalid_value": // how the images interface says that there is no such model
+		return genai.NotFound
 	case status == 0 && (p.kind == "invalid_request_error" || p.code == "invalid_request_error"):
 		return genai.InvalidRequest
 	}
@@ -48,7 +50,7 @@ func kindOfWord(word string) (genai.Kind, bool) {
 		return genai.PermissionDenied, true
 	case "model_not_found", "not_found_error", "invalid_model", "DeploymentNotFound":
 		return genai.NotFound, true
-	case "unsupported_parameter", "unsupported_value", "not_supported_error":
+	case "unsupported_parameter", "unsupported_value", "unknown_parameter", "not_supported_error":
 		return genai.Unsupported, true
 	case "conversation_locked", "conflict_error":
 		return genai.Conflict, true

@@ -60,7 +60,11 @@ func (c *Client) begin(op string) (ask, error) {
 
 // post sends body and returns nil if the response promises an answer.
 func (c *Client) post(ctx context.Context, x ask, path, accept string, body []byte) error {
-	h := http.Header{"Accept": {accept}}
+	return c.send(ctx, x, path, http.Header{"Accept": {accept}}, body)
+}
+
+// send is post with headers of one's own. It changes them.
+func (c *Client) send(ctx context.Context, x ask, path string, h http.Header, body []byte) error {
 	if c.Key != "" {
 		h["Authorization"] = []string{"Bearer " + c.Key}
 	}
