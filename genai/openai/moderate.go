@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"github.com/dovetail-go/dovetail/genai"
-	"github.com/dovetail-go/dovetail/internal/exchange"
 )
 
 type moderationBody struct {
@@ -40,7 +39,7 @@ func (c *Client) Moderate(ctx context.Context, req *genai.ModerationRequest) (*g
 	if req == nil || req.Text == "" && len(req.Images) == 0 {
 		return nil, x.Refuse(genai.InvalidRequest, "text", "there is nothing to look at")
 	}
-	e := &encoder{exchange.Check{X: x.Exchange}, x.official, x.Base.Host}
+	e := x.encoder()
 	b := moderationBody{Model: req.Model, Input: req.Text}
 	if b.Model == "" {
 		b.Model = c.Model

@@ -6,7 +6,6 @@ import (
 	"fmt"
 
 	"github.com/dovetail-go/dovetail/genai"
-	"github.com/dovetail-go/dovetail/internal/exchange"
 )
 
 // responseBody is the request as it is sent. What is absent is left to the server.
@@ -83,7 +82,8 @@ type responseResult struct {
 
 // encodeResponse returns the body of a request.
 func (c *Client) encodeResponse(x ask, req *genai.ChatRequest, stream bool) ([]byte, error) {
-	e := &encoder{exchange.Check{X: x.Exchange, Provider: "the responses interface of OpenAI"}, x.official, x.Base.Host}
+	e := x.encoder()
+	e.Provider = "the responses interface of OpenAI"
 	if !e.Messages(req) {
 		return nil, e.Err
 	}
@@ -94,10 +94,10 @@ func (c *Client) encodeResponse(x ask, req *genai.ChatRequest, stream bool) ([]b
 	if b.Model == "" {
 		b.Model = c.Model
 	}
-	if b.Model == "" && x.official {
+	if b.Model == "" && x.needsName {
 		e.Bad(genai.InvalidRequest, "model", "neither the request nor the client names a model")
 	}
-	if e.official {
+	if x.endUser == "safety_identifier" {
 		b.SafetyIdentifier = req.EndUser
 	} else {
 		b.User = req.EndUser

@@ -51,7 +51,7 @@ func (c *Client) Speak(ctx context.Context, req *genai.SpeechRequest) (*genai.St
 	if b.Format, known = speechFormats[bare(req.Format)]; !known {
 		e.Bad(genai.Unsupported, "format", "OpenAI speaks audio/mpeg, audio/opus, audio/aac, audio/flac, audio/wav and audio/pcm")
 	}
-	if x.official {
+	if x.needsName {
 		if b.Model == "" {
 			e.Bad(genai.InvalidRequest, "model", "neither the request nor the client names a model")
 		}

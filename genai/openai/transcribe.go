@@ -45,7 +45,7 @@ func (c *Client) Transcribe(ctx context.Context, req *genai.TranscribeRequest) (
 		model = c.Model
 	}
 	e := &exchange.Check{X: x.Exchange}
-	if model == "" && x.official {
+	if model == "" && x.needsName {
 		e.Bad(genai.InvalidRequest, "model", "neither the request nor the client names a model")
 	}
 	if req.Audio.URL() != "" {
