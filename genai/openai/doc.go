@@ -9,5 +9,5 @@
 // The client sends each request once. It repeats nothing, follows no redirect and waits for nothing but the context:
 // that is what policies are for. In return it never guesses about an answer. A stream that stops before its end is
 // [genai.Truncated], an error that arrives inside of an answer is that error, and an error is classified by its
-// structure and never by its wording.
+// structure; its wording counts only where the structure says nothing, and never what may be a quotation in it.
 package openai

@@ -298,9 +298,9 @@ func TestRecordedResponseErrors(t *testing.T) {
 			}
 			want := genai.InvalidRequest
 			switch {
-			case r.Status == 401:
+			case r.Status == 401, strings.Contains(r.Body, "Incorrect API key"):
 				want = genai.Unauthenticated
-			case strings.Contains(r.Body, "model_not_found"):
+			case strings.Contains(r.Body, "_not_found"), strings.Contains(r.Body, "Model not found"):
 				want = genai.NotFound
 			}
 			if e.Kind != want || e.Status != r.Status || e.Message == "" || e.RequestID != r.Headers["x-request-id"] || e.Started != genai.StartedNo {
