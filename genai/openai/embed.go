@@ -148,7 +148,7 @@ func (d *vectors) decode(text []byte) error {
 		case "error":
 			d.failure = failureIn(s.Raw())
 		case "message", "detail":
-			d.flat = s.Raw() != nil || d.flat
+			d.flat = worded(s.Raw()) || d.flat
 		case "data":
 			d.listed = s.Next() == '['
 			if s.Open('[') {

@@ -39,7 +39,7 @@ func (x ask) object(ctx context.Context) ([]byte, error) {
 			case "error":
 				failure = failureIn(s.Raw())
 			case "message", "detail":
-				text = s.Raw() != nil || text
+				text = worded(s.Raw()) || text
 			case "code", "type", "object", "param", "status":
 				s.Skip()
 			default:

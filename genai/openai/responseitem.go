@@ -244,7 +244,7 @@ func (h *responseHead) decode(text []byte) error {
 				}
 			}
 		case "message", "detail":
-			h.text = s.Raw() != nil || h.text
+			h.text = worded(s.Raw()) || h.text
 		default:
 			s.Skip()
 		}
