@@ -147,7 +147,7 @@ func (in answerItem) thoughts() string {
 
 // A responseEvent is what one event says.
 type responseEvent struct {
-	kind      string
+	kind      []byte
 	delta     string
 	arguments string
 	index     int    // of the item
@@ -167,7 +167,9 @@ func (e *responseEvent) decode(text []byte) error {
 	for s.More('}') {
 		switch string(s.Key()) {
 		case "type":
-			e.kind = s.Text()
+			if raw := s.Raw(); len(raw) > 2 && raw[0] == '"' {
+				e.kind = raw[1 : len(raw)-1] // as it stands: no type has an escape in it
+			}
 		case "delta":
 			if s.Next() == '{' {
 				e.delta = string(s.Raw())

@@ -84,10 +84,10 @@ func (r *response) take(kind, data []byte) error {
 	if err := e.decode(data); err != nil {
 		return err
 	}
-	if e.kind == "" {
-		e.kind = string(kind)
+	if e.kind == nil {
+		e.kind = kind
 	}
-	if e.failure != nil || e.kind == "error" {
+	if e.failure != nil || string(e.kind) == "error" {
 		return r.x.Problem(data)
 	}
 	return r.event(&e)
@@ -95,7 +95,7 @@ func (r *response) take(kind, data []byte) error {
 
 // event tells what an event says. Events of unknown kinds are left out: new ones come up all the time.
 func (r *response) event(e *responseEvent) error {
-	switch e.kind {
+	switch string(e.kind) {
 	case "response.created", "response.in_progress", "response.queued":
 		if e.response != nil {
 			var h responseHead
@@ -127,7 +127,7 @@ func (r *response) event(e *responseEvent) error {
 			h.decode(e.response)
 		}
 		if h.status == "" {
-			h.status = e.kind[len("response."):]
+			h.status = string(e.kind[len("response."):])
 		}
 		return r.end(&h)
 	}
