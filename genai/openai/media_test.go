@@ -405,3 +405,34 @@ func TestRecordedMedia(t *testing.T) {
 		t.Errorf("only %v", n)
 	}
 }
+
+// FuzzDocuments: whatever comes instead of a document, there is an answer with something in it or an error of a kind.
+func FuzzDocuments(f *testing.F) {
+	for _, body := range []string{`{"data":[{"b64_json":"aGVsbG8="}],"usage":{"input_tokens":1}}`, `{"data":[{"url":"https://example.com"}]}`,
+		`{"text":"a","duration":"1.5","segments":[{"start":0,"end":1e300}],"usage":{"seconds":6}}`,
+		`{"results":[{"flagged":false,"categories":{"a":null},"category_scores":{"a":1}}]}`, `{"error":{"code":429}}`, `[{"error":"x"}]`, `{"detail":[{"loc":["a",{}]}]}`, `<`} {
+		f.Add(200, body)
+		f.Add(400, body)
+	}
+	f.Fuzz(func(t *testing.T, status int, body string) {
+		if status < 200 || status > 599 {
+			status = 200
+		}
+		replay := &recordedtest.Replay{Status: status, Body: body}
+		c := &openai.Client{BaseURL: "http://fuzz.test/v1", HTTP: replay.Client(), MaxBytes: 1 << 16}
+		images, err1 := c.Paint(t.Context(), &genai.ImageRequest{Prompt: "?"})
+		transcript, err2 := c.Transcribe(t.Context(), &genai.TranscribeRequest{Audio: genai.NewBlob("audio/wav", []byte("?"))})
+		verdict, err3 := c.Moderate(t.Context(), &genai.ModerationRequest{Text: "?"})
+		if (images == nil) == (err1 == nil) || (transcript == nil) == (err2 == nil) || (verdict == nil) == (err3 == nil) {
+			t.Fatal("neither an answer nor an error, or both")
+		}
+		if images != nil && len(images.Images) == 0 {
+			t.Fatal("no picture")
+		}
+		for _, err := range []error{err1, err2, err3} {
+			if e, ok := errors.AsType[*genai.Error](err); err != nil && (!ok || !e.Kind.Known() || e.Kind == genai.Unknown || e.Kind == genai.Internal || e.RetryAfter < 0) {
+				t.Fatalf("%v", err)
+			}
+		}
+	})
+}
