@@ -13,7 +13,7 @@ import (
 // A tee gives the pieces of one stream to many readers, each of which begins at the first piece.
 type tee struct {
 	source source
-	proto  refiller      // a nil stream of the same type
+	proto  refiller // a nil stream of the same type
 	copier *copier.Copier
 	limit  int64         // how much is held, in bytes
 	full   func()        // called once, when something had to be let go of
