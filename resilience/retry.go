@@ -1,6 +1,7 @@
 package resilience
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"math/rand/v2"
@@ -185,6 +186,9 @@ func (c *retryCall) record(req any, err error, delay, elapsed time.Duration) {
 		a := genai.Attempt{By: by, Kind: genai.KindOf(err), Delay: delay, Elapsed: elapsed}
 		if ok {
 			a.Target, a.RetryAfter = e.Target, e.RetryAfter
+			if e.Target != "" {
+				a.Target = cmp.Or(c.trail.Target(), e.Target) // a router's name for it says more than a client's, which is that of the server
+			}
 		}
 		a.Tokens = tokensSpent(req, err)
 		c.ledger = append(c.ledger, a)
