@@ -12,7 +12,7 @@ type Envelope struct {
 	Metadata map[string]string // not to be changed
 	Attempt  int               // see [genai.AttemptOf]
 	Key      string            // see [Key]
-	Caller   string            // see [Caller]; a server sets it, a client never does
+	Caller   string            // see [Caller]; what a client says, a server believes only as far as it can make sure of it
 	Priority genai.Priority    // see [genai.PriorityOf]
 
 	// Reply is what comes back. For a client it is where the caller wants it, or nil; a server sets a new one, which
@@ -24,7 +24,7 @@ type Envelope struct {
 func EnvelopeOf(ctx context.Context) Envelope {
 	e := Envelope{Attempt: genai.AttemptOf(ctx), Priority: genai.PriorityOf(ctx), Reply: replyTo(ctx)}
 	if m := metadataOf(ctx); m != nil {
-		e.Metadata, e.Key = m.pairs, m.key
+		e.Metadata, e.Key, e.Caller = m.pairs, m.key, m.caller
 	}
 	return e
 }
