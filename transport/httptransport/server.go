@@ -92,6 +92,20 @@ func pathOf(spec *transport.Spec) string {
 	return "/" + service + "/" + operation
 }
 
+// admits refuses callers who are known and may not call.
+func (o *operation) admits(caller string) error {
+	if o.spec.Admit == nil {
+		return nil
+	}
+	err := o.spec.Admit(caller)
+	if err == nil {
+		return nil
+	}
+	e := *genai.AsError(err)
+	e.Op = o.spec.Name
+	return &e
+}
+
 // ServeHTTP implements [http.Handler].
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	seen(r)
@@ -116,6 +130,13 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.opsMu.RLock()
 	op := s.ops[r.URL.Path]
 	s.opsMu.RUnlock()
+	if op != nil {
+		if err := op.admits(caller); err != nil {
+			unread(w, r)
+			turnAway(w, err, 0)
+			return
+		}
+	}
 	switch {
 	case op != nil && r.Method == http.MethodPost:
 		s.call(w, r, op, caller)
