@@ -144,20 +144,10 @@ func (s *Server) identify(w http.ResponseWriter, r *http.Request) (string, error
 	if err == nil && caller == "" {
 		err = refuse(genai.Unauthenticated, "the caller has no name")
 	}
-	if err != nil {
-		unread(w, r)
-	}
 	if genai.KindOf(err) == genai.Unauthenticated {
 		w.Header().Set("WWW-Authenticate", "Bearer") // RFC 9110 wants one with a 401
 	}
 	return caller, err
-}
-
-// unread ends the connection of a request whose body nobody will read.
-func unread(w http.ResponseWriter, r *http.Request) {
-	if r.ProtoMajor < 2 {
-		w.Header().Set("Connection", "close")
-	}
 }
 
 // checkTLS finds what is wrong with how callers are to be identified.

@@ -47,6 +47,9 @@ type Server struct {
 	// once with [genai.Overloaded]; nothing is queued.
 	MaxInFlight int
 
+	// Limits are how long the server waits for callers, and the limits of single operations.
+	Limits Limits
+
 	// Results keeps what came of keyed calls, see [transport.Keyed]; nil means in memory.
 	Results transport.Store
 
@@ -66,6 +69,7 @@ type Server struct {
 type operation struct {
 	spec    *transport.Spec
 	handler genai.AnyHandler
+	running int // calls; guarded by the mutex of the server
 }
 
 const defaultDrainGrace = 15 * time.Second
@@ -84,7 +88,7 @@ func (s *Server) Handle(spec *transport.Spec, h genai.AnyHandler) {
 	if s.Results != nil {
 		spec.Results = s.Results
 	}
-	s.ops[path] = &operation{spec, h}
+	s.ops[path] = &operation{spec: spec, handler: h}
 }
 
 func pathOf(spec *transport.Spec) string {
@@ -110,7 +114,7 @@ func (o *operation) admits(caller string) error {
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	seen(r)
 	if err := s.foreign(r); err != nil {
-		turnAway(w, err, http.StatusForbidden)
+		turnAwayUnread(w, r, err, http.StatusForbidden)
 		return
 	}
 	get := r.Method == http.MethodGet || r.Method == http.MethodHead
@@ -124,7 +128,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	caller, err := s.identify(w, r)
 	if err != nil {
-		turnAway(w, err, 0)
+		turnAwayUnread(w, r, err, 0)
 		return
 	}
 	s.opsMu.RLock()
@@ -132,8 +136,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.opsMu.RUnlock()
 	if op != nil {
 		if err := op.admits(caller); err != nil {
-			unread(w, r)
-			turnAway(w, err, 0)
+			turnAwayUnread(w, r, err, 0)
 			return
 		}
 	}
@@ -148,7 +151,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case get:
 		turnAway(w, refuse(genai.NotFound, "there is no page here"), 0)
 	default:
-		turnAway(w, refuse(genai.Unimplemented, "nobody serves %q here", short(r.URL.Path)), 0)
+		turnAwayUnread(w, r, refuse(genai.Unimplemented, "nobody serves %q here", short(r.URL.Path)), 0)
 	}
 }
 
@@ -214,6 +217,12 @@ func (s *Server) begin(c *call) error {
 		e.RetryAfter = time.Second
 		return e
 	}
+	if most := c.method.MaxInFlight; most > 0 && c.op.running >= most {
+		e := refuse(genai.Overloaded, "%d calls of %s are running, which is the limit", most, c.op.spec.Name)
+		e.RetryAfter = time.Second
+		return e
+	}
+	c.op.running++
 	if s.running == nil {
 		s.running = map[*call]struct{}{}
 	}
@@ -225,6 +234,7 @@ func (s *Server) end(c *call) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.running, c)
+	c.op.running--
 	if s.draining && len(s.running) == 0 {
 		close(s.idle)
 	}
