@@ -189,7 +189,6 @@ func TestStall(t *testing.T) {
 		fetch.Serve(s, func(context.Context, *note) (*note, error) { return &note{Blob: large}, nil })
 		address := serve(t, "http", s)
 		conn := connect(t, address)
-		_ = conn.(*net.TCPConn).SetReadBuffer(4 << 10)
 		fmt.Fprint(conn, "POST /test/fetch HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\nAccept: application/vnd.dovetail.frames\r\n\r\n{}")
 		client := fetch.Dial(dial(t, address))
 		for { // there is room for one call, which that one has until it is broken off

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"sync"
 	"time"
@@ -96,6 +97,17 @@ func pathOf(spec *transport.Spec) string {
 	return "/" + service + "/" + operation
 }
 
+// at returns the operation at a path; nil if there is none. It has one spelling: a proxy in front that lets some paths through and
+// others not must not be able to read another one out of it.
+func (s *Server) at(u *url.URL) *operation {
+	if u.RawPath != "" { // there is something encoded in it that need not be
+		return nil
+	}
+	s.opsMu.RLock()
+	defer s.opsMu.RUnlock()
+	return s.ops[u.Path]
+}
+
 // admits refuses callers who are known and may not call.
 func (o *operation) admits(caller string) error {
 	if o.spec.Admit == nil {
@@ -131,9 +143,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		turnAwayUnread(w, r, err, 0)
 		return
 	}
-	s.opsMu.RLock()
-	op := s.ops[r.URL.Path]
-	s.opsMu.RUnlock()
+	op := s.at(r.URL)
 	if op != nil {
 		if err := op.admits(caller); err != nil {
 			turnAwayUnread(w, r, err, 0)
