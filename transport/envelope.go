@@ -12,7 +12,7 @@ type Envelope struct {
 	Metadata map[string]string // not to be changed
 	Attempt  int               // see [genai.AttemptOf]
 	Key      string            // see [Key]
-	Caller   string            // see [Caller]; a server sets it, a client never does
+	Caller   string            // see [Caller]; what a client says, a server believes only as far as it can make sure of it
 	Priority genai.Priority    // see [genai.PriorityOf]
 
 	// Reply is what comes back. For a client it is where the caller wants it, or nil; a server sets a new one, which
@@ -27,7 +27,7 @@ func EnvelopeOf(ctx context.Context) Envelope {
 		e.Reply = &Reply{tried: tried} // nobody wants metadata, but somebody further out wants to know what was tried
 	}
 	if m := metadataOf(ctx); m != nil {
-		e.Metadata, e.Key = m.pairs, m.key
+		e.Metadata, e.Key, e.Caller = m.pairs, m.key, m.caller
 	}
 	return e
 }

@@ -82,6 +82,9 @@ func (c *Client) request(ctx context.Context, spec *transport.Spec, m transport.
 	if e.Key != "" {
 		h[headerKey] = []string{e.Key}
 	}
+	if e.Caller != "" {
+		h[headerCaller] = []string{e.Caller}
+	}
 	if c.Token != nil {
 		if token := c.Token(); token != "" {
 			h["Authorization"] = []string{"Bearer " + token}

@@ -19,6 +19,7 @@ const (
 	headerKey      = "Dovetail-Key"
 	headerContract = "Dovetail-Contract"
 	headerPriority = "Dovetail-Priority"
+	headerCaller   = "Dovetail-Caller"
 	headerMetadata = "Dovetail-Md-"
 )
 

@@ -14,7 +14,6 @@ import (
 
 // A call is one request on its way.
 type call struct {
-	caller  string
 	spec    *transport.Spec // of the caller
 	server  *transport.Spec
 	handler genai.AnyHandler
@@ -39,9 +38,7 @@ type result struct {
 }
 
 // run calls the handler in a goroutine of its own, under a context that ends when the response is over.
-func (c *call) run(ctx context.Context, req any) (any, error) {
-	envelope := transport.EnvelopeOf(ctx)
-	envelope.Caller = c.caller
+func (c *call) run(ctx context.Context, envelope transport.Envelope, req any) (any, error) {
 	if c.reply = envelope.Reply; c.reply != nil {
 		c.own = &transport.Reply{}
 		envelope.Reply = c.own
@@ -122,9 +119,7 @@ func (c *call) receive(ctx context.Context, r result) (any, error) {
 func nothing() {}
 
 // share calls the handler for those who promised not to change anything.
-func (n *Network) share(ctx context.Context, spec *transport.Spec, handler genai.AnyHandler, req any) (any, error) {
-	envelope := transport.EnvelopeOf(ctx)
-	envelope.Caller = n.Name
+func share(ctx context.Context, envelope transport.Envelope, spec *transport.Spec, handler genai.AnyHandler, req any) (any, error) {
 	reply, own := envelope.Reply, (*transport.Reply)(nil)
 	if reply != nil {
 		own = &transport.Reply{}
