@@ -38,7 +38,8 @@ type Server struct {
 	// browser could have bent them to this machine.
 	Hosts []string
 
-	// Pages answers GET requests for everything else; nil means that there is nothing else.
+	// Pages answers GET requests for everything else; nil means that there is nothing else. Pages that are a [transport.Server]
+	// are told of every operation that is served, such as those of package openapi.
 	Pages http.Handler
 
 	// DrainGrace is how long calls may go on after Serve was told to end; 0 means 15 seconds.
@@ -90,6 +91,9 @@ func (s *Server) Handle(spec *transport.Spec, h genai.AnyHandler) {
 		spec.Results = s.Results
 	}
 	s.ops[path] = &operation{spec: spec, handler: h}
+	if pages, ok := s.Pages.(transport.Server); ok {
+		pages.Handle(spec, h)
+	}
 }
 
 func pathOf(spec *transport.Spec) string {
