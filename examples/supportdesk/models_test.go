@@ -63,7 +63,9 @@ func TestModelsInABrowser(t *testing.T) {
 				strings.Contains(b.eval("return [...document.querySelectorAll('.turn.desk')].at(-1).textContent"), "offline answered (fell back")
 		})
 	}
-	waitFor(t, "the open breaker", func() bool { return strings.HasPrefix(row("ill-8b"), "ill-8b|open|5|5|") && strings.HasPrefix(row("offline"), "offline|–|2|0|") })
+	waitFor(t, "the open breaker", func() bool {
+		return strings.HasPrefix(row("ill-8b"), "ill-8b|open|5|5|") && strings.HasPrefix(row("offline"), "offline|–|2|0|")
+	})
 	if wide := b.eval("return document.documentElement.scrollWidth > innerWidth"); wide != "false" {
 		t.Error("the page is wider than a telephone")
 	}
