@@ -31,5 +31,10 @@
 // field is of two types, and otherwise say which; package transport/contract finds such changes in a test. Who calls is in the
 // metadata [Caller], as far as the transport has made sure of it.
 //
+// # Who may call what
+//
+// A service that dials through [Switch.As] calls in its own name, and may call what it has dialled and nothing else, whether it is
+// in the same process or in another. [Switch.Edges] lists it. A composition in which nobody has a name refuses nobody.
+//
 // Package transporttest proves this for a transport.
 package transport

@@ -24,7 +24,7 @@ const (
 	Key = "dovetail-key"
 
 	// Caller is who calls, as far as the server has made sure of it: a name that a certificate or a token stands for, or, in
-	// one process, the name that was declared. Nobody can set it.
+	// one process, the name that was declared, see [Switch.As]. Nobody can set it.
 	Caller = "dovetail-caller"
 )
 
@@ -39,11 +39,22 @@ type metadata struct {
 	err   error // the first pair that was wrong
 
 	key    string   // for the calls that are made
+	caller string   // of the calls that are made, see Switch.As; it is for one call
 	served *session // of the call that a handler serves; nil if there is none
 }
 
 // A session is what stays with one call.
 type session struct{ key, caller string }
+
+// withCaller returns a context for one call, which is made in the name of a service.
+func withCaller(ctx context.Context, name string) context.Context {
+	next := &metadata{}
+	if m := metadataOf(ctx); m != nil {
+		*next = *m
+	}
+	next.caller = name
+	return context.WithValue(ctx, metadataKey{}, next)
+}
 
 func metadataOf(ctx context.Context) *metadata {
 	m, _ := ctx.Value(metadataKey{}).(*metadata)
@@ -61,7 +72,7 @@ func WithMetadata(ctx context.Context, name, value string) context.Context {
 	next := &metadata{pairs: map[string]string{}}
 	if m := metadataOf(ctx); m != nil {
 		maps.Copy(next.pairs, m.pairs)
-		next.size, next.err, next.key, next.served = m.size, m.err, m.key, m.served
+		next.size, next.err, next.key, next.caller, next.served = m.size, m.err, m.key, m.caller, m.served
 	}
 	if name == Key {
 		next.key = value
@@ -161,6 +172,7 @@ func onlyNameBytes(name string) bool {
 type Reply struct {
 	mu    sync.Mutex
 	pairs map[string]string
+	tried *genai.Ledger
 }
 
 // The Reply that a handler sets is not the one in which the calls that it makes collect theirs.
@@ -172,8 +184,19 @@ type (
 // WithReply returns a context whose Reply collects what the calls made under it bring back. Handlers further in do not
 // see it: a reply goes back one call.
 func WithReply(ctx context.Context) (context.Context, *Reply) {
-	r := &Reply{}
-	return context.WithValue(ctx, replyKey{}, r), r
+	r := &Reply{tried: &genai.Ledger{Context: ctx}}
+	return context.WithValue(r.tried, replyKey{}, r), r
+}
+
+// Attempts returns what was tried for the calls, by whatever repeated them on either side: see [genai.Ledger].
+func (r *Reply) Attempts() []genai.Attempt {
+	if r == nil {
+		return nil
+	}
+	r.mu.Lock()
+	tried := r.tried
+	r.mu.Unlock()
+	return tried.Attempts()
 }
 
 // ReplyOf returns the Reply that a handler sets, or nil if nobody wants one.

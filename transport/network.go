@@ -14,7 +14,8 @@ type Server interface {
 	Handle(spec *Spec, h genai.AnyHandler)
 }
 
-// A Client calls what is served elsewhere. [Op.Dial] calls it; programs do not.
+// A Client calls what is served elsewhere. [Op.Dial] calls it; programs do not. One that has a method Dialled(*Spec) is told by
+// it what was dialled.
 type Client interface {
 	// Call sends req, a value of the operation's request type, and returns one of its response type. It keeps to ctx
 	// itself: it returns as soon as ctx ends, and so does the stream that it returned.

@@ -61,13 +61,16 @@ func (op Op[Req, Resp]) Serve(s Server, h genai.Handler[Req, Resp]) {
 	if op.Idempotency == Keyed {
 		contained = (&ledger{spec: spec, next: contained}).handle
 	}
-	s.Handle(spec, contained)
+	s.Handle(spec, guard(spec, contained))
 }
 
 // Dial returns the handler of the operation as c reaches it. It connects to nobody: errors come from calls, with the
 // operation and its service in Op and Target. It panics like Serve.
 func (op Op[Req, Resp]) Dial(c Client) genai.Handler[Req, Resp] {
 	spec := op.spec()
+	if named, ok := c.(interface{ Dialled(*Spec) }); ok {
+		named.Dialled(spec)
+	}
 	return func(ctx context.Context, req Req) (Resp, error) {
 		resp, err := call(ctx, c, spec, req)
 		if err != nil {

@@ -24,6 +24,11 @@ type Spec struct {
 	// given; nil means in memory.
 	Results Store
 
+	// Admit says whether a caller may call the operation, with an error if not; nil means that everybody may. It may be set by
+	// [Server.Handle], before the handler is called. Transports ask it when they know who calls, before they read the request;
+	// for those that do not, the handler asks once more. See [Switch.As].
+	Admit func(caller string) error
+
 	request  codec
 	response codec // of a piece, if the response streams
 	stream   relay // a nil stream of the response type; nil if it does not stream

@@ -38,6 +38,7 @@ type Switch struct {
 	Listening func(address string)
 
 	places atomic.Pointer[map[string]*place] // by service; never changed, only replaced
+	edges  atomic.Pointer[edges]             // nil while nobody has a name
 
 	mu      sync.Mutex
 	served  []served
@@ -80,6 +81,7 @@ func (s *Switch) Handle(spec *Spec, h genai.AnyHandler) {
 	if s.Results != nil {
 		spec.Results = s.Results
 	}
+	spec.Admit = func(caller string) error { return s.admit(caller, spec.Name) }
 	s.Local.Handle(spec, h)
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -82,6 +82,9 @@ func (c *Client) request(ctx context.Context, spec *transport.Spec, m transport.
 	if e.Key != "" {
 		h[headerKey] = []string{e.Key}
 	}
+	if e.Caller != "" {
+		h[headerCaller] = []string{e.Caller}
+	}
 	if c.Token != nil {
 		if token := c.Token(); token != "" {
 			h["Authorization"] = []string{"Bearer " + token}
@@ -136,7 +139,7 @@ func (c *Client) try(ctx context.Context, hr *http.Request, sent *body) (_ *http
 		return nil, nil, c.lost(err, sent)
 	}
 	pairs := metadataIn(resp.Header)
-	bringBack(transport.EnvelopeOf(ctx).Reply, pairs)
+	transport.EnvelopeOf(ctx).Reply.Arrive(pairs)
 	if resp.StatusCode == http.StatusOK {
 		return resp, nil, nil
 	}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"math"
 	"net/http"
 	"runtime/debug"
 	"strconv"
@@ -19,31 +18,36 @@ import (
 
 // A call is one request being served.
 type call struct {
-	op     *operation
-	w      http.ResponseWriter
-	frames bool // the caller understands them
-	caller string
-	reply  *transport.Reply
-	ctx    context.Context
-	cancel context.CancelCauseFunc
-	begun  bool  // the headers of the response have been sent
-	pump   *pump // once a stream has begun
+	op      *operation
+	w       http.ResponseWriter
+	frames  bool // the caller understands them
+	http2   bool
+	caller  string
+	limits  *Limits
+	method  Method
+	reply   *transport.Reply
+	ctx     context.Context
+	cancel  context.CancelCauseFunc
+	inner   context.Context // the handler's
+	tooLong *genai.Error    // what it ends with if the call takes too long
+	begun   bool            // the headers of the response have been sent
+	pump    *pump           // once a stream has begun
 }
 
 // call serves one request from its headers to the end of its response.
 func (s *Server) call(w http.ResponseWriter, r *http.Request, op *operation, caller string) {
-	c := &call{op: op, w: w, caller: caller, frames: strings.Contains(r.Header.Get("Accept"), typeFrames)}
+	c := &call{op: op, w: w, caller: caller, limits: &s.Limits, method: s.Limits.Methods[op.spec.Name], http2: r.ProtoMajor >= 2, frames: strings.Contains(r.Header.Get("Accept"), typeFrames)}
 	c.ctx, c.cancel = context.WithCancelCause(&bare{r.Context()})
 	defer c.cancel(nil)
 	if !op.suits(r.Header) {
-		op.describe(w)
+		op.describe(w, r)
 		return
 	}
 	if err := s.begin(c); err != nil {
-		if r.ProtoMajor < 2 || err == error(errEnding) {
-			w.Header().Set("Connection", "close") // the body stays unread; another connection may find another server
+		if err == error(errEnding) {
+			w.Header().Set("Connection", "close") // another connection may find another server
 		}
-		turnAway(w, err, 0)
+		turnAwayUnread(w, r, err, 0)
 		return
 	}
 	defer s.end(c)
@@ -69,10 +73,10 @@ func (o *operation) suits(h http.Header) bool {
 }
 
 // describe answers with the contract, to which the caller may agree.
-func (o *operation) describe(w http.ResponseWriter) {
+func (o *operation) describe(w http.ResponseWriter, r *http.Request) {
 	p := transport.ProblemOf(refuse(genai.Precondition, "the server has the contract %s, which the caller does not know", o.spec.Fingerprint()))
 	p.Op, p.Refused, p.Contract = o.spec.Name, true, o.spec.Contract()
-	writeProblem(w, p)
+	writeUnread(w, r, p)
 }
 
 // contain serves a request whatever its handler does.
@@ -84,6 +88,7 @@ func (c *call) contain(r *http.Request) {
 		}
 		if c.pump != nil {
 			c.pump.join()
+			c.pump.watch.release()
 		}
 	}()
 	c.serve(r)
@@ -110,7 +115,7 @@ func (c *call) broken(panicked any) {
 func (c *call) serve(r *http.Request) {
 	req, err := c.read(r)
 	if err != nil {
-		c.refused(err)
+		c.refused(r, err)
 		return
 	}
 	ctx, done, err := c.open(r.Header)
@@ -148,17 +153,27 @@ func (c *call) open(h http.Header) (ctx context.Context, done func(), err error)
 	if ctx, err = e.Open(c.ctx); err != nil {
 		return nil, nil, err
 	}
-	if !limited {
-		return ctx, func() {}, nil
+	var cancel context.CancelFunc
+	switch most := c.method.MaxTime; {
+	case most > 0 && (!limited || most < left):
+		c.tooLong = &genai.Error{Kind: genai.Timeout, Started: genai.StartedYes, Message: fmt.Sprintf("the call took longer than %v, which is the limit of %s here", most, c.op.spec.Name)}
+		ctx, cancel = context.WithTimeoutCause(ctx, most, c.tooLong)
+	case limited:
+		ctx, cancel = context.WithTimeout(ctx, left)
+	default:
+		cancel = func() {}
 	}
-	ctx, cancel := context.WithTimeout(ctx, left)
+	c.inner = ctx
 	return ctx, cancel, nil
 }
 
 // because returns the reason where err is a consequence: a call that the server ended was not cancelled by its caller.
 func (c *call) because(err error) error {
-	if context.Cause(c.ctx) == errShutdown && genai.KindOf(err) == genai.Cancelled {
+	switch kind := genai.KindOf(err); {
+	case context.Cause(c.ctx) == errShutdown && kind == genai.Cancelled:
 		return errShutdown
+	case kind == genai.DeadlineExceeded && c.tooLong != nil && context.Cause(c.inner) == error(c.tooLong):
+		return c.tooLong // it was not the caller's
 	}
 	return err
 }
@@ -174,8 +189,11 @@ func (c *call) read(r *http.Request) (any, error) {
 	default:
 		return nil, &mediaError{t}
 	}
-	body, err := readBody(r.Body, r.ContentLength, c.op.spec.MaxBytes, framed, "request")
-	if err != nil {
+	watch := watchReading(c.w, c.limits.Body)
+	defer watch.release()
+	watch.start()
+	body, err := readBody(&watchedReader{r.Body, watch, 0}, r.ContentLength, c.op.spec.MaxBytes, framed, "request")
+	if err = watch.inTime(err); err != nil {
 		return nil, err
 	}
 	switch {
@@ -192,94 +210,6 @@ func (c *call) read(r *http.Request) (any, error) {
 		m.Head = body
 	}
 	return c.op.spec.DecodeRequest(m)
-}
-
-// A mediaError is a request of a media type that we do not take.
-type mediaError struct{ mediaType string }
-
-func (e *mediaError) Error() string {
-	return fmt.Sprintf("a request is %s, not %q", typeJSON, short(e.mediaType))
-}
-
-// refused answers a request that is none.
-func (c *call) refused(err error) {
-	e := *genai.AsError(err)
-	e.Started = genai.StartedNo
-	status := 0
-	switch wrong, media := err.(*mediaError); {
-	case media:
-		e = genai.Error{Kind: genai.InvalidRequest, Field: "content-type", Started: genai.StartedNo, Message: wrong.Error()}
-		status = http.StatusUnsupportedMediaType
-	case e.Kind == genai.Malformed || e.Kind == genai.Unknown:
-		e.Kind = genai.InvalidRequest
-	case e.Kind == genai.TooLarge:
-		c.w.Header().Set("Connection", "close") // the rest of it stays unread
-	}
-	e.Op = c.op.spec.Name
-	turnAway(c.w, &e, status)
-}
-
-// readBody reads a body to its end. announced is its length, or -1; max bounds the message in it.
-func readBody(r io.Reader, announced, max int64, framed bool, what string) ([]byte, error) {
-	limit := max
-	if framed {
-		limit = int64(math.MaxInt64)
-		if max < limit-frameRoom {
-			limit = max + frameRoom
-		}
-	}
-	if announced > limit {
-		return nil, tooLarge(what, announced, max)
-	}
-	if announced >= 0 {
-		return readAnnounced(r, announced, what)
-	}
-	body, err := io.ReadAll(io.LimitReader(r, limit))
-	if err != nil {
-		return nil, cutBody(what, err)
-	}
-	switch n, err := io.CopyN(io.Discard, r, 1); {
-	case n > 0:
-		return nil, &genai.Error{Kind: genai.TooLarge, Message: fmt.Sprintf("the %s has more than %d bytes; it may have %d", what, limit, max)}
-	case err != io.EOF:
-		return nil, cutBody(what, err)
-	}
-	return body, nil
-}
-
-// readAnnounced reads a body of n bytes, and sees its end: only then is the connection free for what comes next.
-func readAnnounced(r io.Reader, n int64, what string) ([]byte, error) {
-	if n >= atOnce {
-		body, err := readN(r, make([]byte, 0, atOnce), n)
-		if err == nil {
-			if _, err = io.CopyN(io.Discard, r, 1); err == io.EOF {
-				return body, nil
-			}
-		}
-		return nil, cutBody(what, err)
-	}
-	body, got := make([]byte, n+1), 0 // one more, to be told of the end
-	for got <= int(n) {
-		m, err := r.Read(body[got:])
-		got += m
-		switch {
-		case err == io.EOF && got == int(n):
-			return body[:n], nil
-		case err == io.EOF:
-			return nil, cutBody(what, io.ErrUnexpectedEOF)
-		case err != nil:
-			return nil, cutBody(what, err)
-		}
-	}
-	return nil, cutBody(what, nil)
-}
-
-// cutBody is the error of a body that did not arrive as it was announced.
-func cutBody(what string, err error) error {
-	if err == nil {
-		err = io.ErrShortBuffer // there is more than was announced, which net/http does not let through
-	}
-	return &genai.Error{Kind: genai.Unavailable, Message: fmt.Sprintf("the %s was cut: %v", what, err), Err: err}
 }
 
 // answer sends a response that does not stream.
@@ -302,15 +232,26 @@ func (c *call) answer(resp any) {
 		}
 	}
 	h := c.w.Header()
-	setMetadata(h, c.reply.All())
+	setMetadata(h, c.reply.Last())
 	h["Content-Type"] = headerValue(contentType)
 	h["Content-Length"] = []string{strconv.FormatInt(lengthOf(body), 10)}
 	c.begun = true
-	for _, b := range body {
-		if _, err := c.w.Write(b); err != nil {
-			return // the caller has left
+	if lengthOf(body) <= writeStride { // it finds room in a connection, or the caller has not read the answers before it
+		_ = writeAll(c.w, body) // whoever does not want it any more has left
+		return
+	}
+	watch := watchWriting(c.w, c.limits.Stall)
+	defer watch.release()
+	_ = watch.writeAll(body, c.flush)
+}
+
+func writeAll(w io.Writer, slices [][]byte) error {
+	for _, b := range slices {
+		if _, err := w.Write(b); err != nil {
+			return err
 		}
 	}
+	return nil
 }
 
 func lengthOf(slices [][]byte) (n int64) {
@@ -320,49 +261,24 @@ func lengthOf(slices [][]byte) (n int64) {
 	return n
 }
 
+// flush sends what is buffered. Over HTTP/2 that would make one frame more, and package net/http does it by itself.
+func (c *call) flush() error {
+	if c.http2 {
+		return nil
+	}
+	return http.NewResponseController(c.w).Flush()
+}
+
 // fail tells the caller what went wrong, in whatever way is left.
 func (c *call) fail(err error) {
 	switch {
 	case c.pump != nil:
-		c.pump.finish(c.trailer(frameError, eventError, trailer{transport.ProblemOf(err), c.reply.All()}))
+		c.pump.finish(c.trailer(frameError, eventError, trailer{transport.ProblemOf(err), c.reply.Last()}))
 	case !c.begun:
 		c.begun = true
-		setMetadata(c.w.Header(), c.reply.All())
+		setMetadata(c.w.Header(), c.reply.Last())
 		writeProblem(c.w, transport.ProblemOf(err))
 	}
-}
-
-// turnAway answers a request that no handler will see. status is that of HTTP, or 0 for the one that belongs to the kind.
-func turnAway(w http.ResponseWriter, err error, status int) {
-	p := transport.ProblemOf(err)
-	p.Refused = true
-	if status != 0 {
-		p.Status = status
-	}
-	writeProblem(w, p)
-}
-
-// writeProblem answers with an error.
-func writeProblem(w http.ResponseWriter, p *transport.Problem) {
-	body, failed := json.Marshal(p)
-	if failed != nil {
-		body = []byte(`{"kind":"internal","detail":"an error cannot travel"}`)
-	}
-	h := w.Header()
-	h["Content-Type"] = headerValue(typeProblem)
-	h["Content-Length"] = []string{strconv.Itoa(len(body))}
-	if p.RetryAfter > 0 {
-		h["Retry-After"] = []string{strconv.FormatInt((p.RetryAfter+999)/1000, 10)}
-	}
-	w.WriteHeader(p.Status)
-	_, _ = w.Write(body) // whoever does not want it any more has left
-}
-
-func writeText(w http.ResponseWriter, status int, text string) {
-	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	w.Header().Set("Cache-Control", "no-store")
-	w.WriteHeader(status)
-	_, _ = io.WriteString(w, text)
 }
 
 // drainTime is how long an orderly end may take beyond the grace, for calls to notice that they were cancelled.

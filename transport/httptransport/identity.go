@@ -18,6 +18,10 @@ type Identity interface {
 	// Identify returns the name of the caller, which handlers find as [transport.Caller]. It is called before anything
 	// of the body is read. Its error is [genai.Unauthenticated] if nobody can be made out, and [genai.PermissionDenied] if
 	// it is somebody who may not call.
+	//
+	// Processes that several services share have several names. Which of them calls is in the header Dovetail-Caller, where the
+	// call was made in somebody's name, see [transport.Switch.As]. It is a mere claim: among the names that were proved it
+	// chooses one, and otherwise it means nothing.
 	Identify(r *http.Request) (caller string, err error)
 }
 
@@ -25,7 +29,7 @@ type Identity interface {
 // alternative names), URIs first. The zero value takes everybody whom the ClientCAs of the server's TLS vouch for, and that must
 // ask for certificates: see [tls.Config.ClientAuth]. Set it before use.
 type Certificates struct {
-	Names []string // who may call; the first that the certificate has is the caller's; empty means everybody who has a name
+	Names []string // who may call; empty means everybody who has a name. Of several, the caller's is the one that it calls in, or the first
 }
 
 // Identify implements [Identity].
@@ -42,12 +46,21 @@ func (c *Certificates) Identify(r *http.Request) (string, error) {
 		names = append(names, u.String())
 	}
 	names = append(names, leaf.DNSNames...)
-	for _, name := range names {
-		if len(c.Names) == 0 || slices.Contains(c.Names, name) {
-			return name, nil
-		}
+	if len(c.Names) > 0 {
+		names = slices.DeleteFunc(names, func(name string) bool { return !slices.Contains(c.Names, name) })
 	}
-	return "", refuse(genai.PermissionDenied, "the certificate of the caller has no name that may call")
+	if len(names) == 0 {
+		return "", refuse(genai.PermissionDenied, "the certificate of the caller has no name that may call")
+	}
+	return chosen(r, names), nil
+}
+
+// chosen returns the name that a request is made in, out of those that were proved.
+func chosen(r *http.Request, proved []string) string {
+	if claim := r.Header.Get(headerCaller); slices.Contains(proved, claim) {
+		return claim
+	}
+	return proved[0]
 }
 
 // Tokens identifies callers by what they send as "Authorization: Bearer <token>". The zero value knows nobody. Tokens may be
@@ -64,19 +77,28 @@ type token struct {
 	until  time.Time
 }
 
-// Allow lets a caller use a token until then; the zero time stands for always. A token should be made of 16 random bytes or
+// Allow lets a caller use a token until then; the zero time stands for always. Several callers may use the same token, where they
+// share a process; the first is who calls if a request is made in the name of none. A token should be made of 16 random bytes or
 // more, as [crypto/rand.Text] makes it. It is a panic if the token or the name of the caller is empty.
 func (t *Tokens) Allow(caller, bearer string, until time.Time) {
 	if caller == "" || bearer == "" {
 		panic("httptransport: an empty token, or one of nobody, would let anybody in")
 	}
-	t.Revoke(bearer)
+	allowed := token{sha256.Sum256([]byte(bearer)), caller, until}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.known = append(t.known, token{sha256.Sum256([]byte(bearer)), caller, until})
+	known := slices.Clone(t.known) // somebody may be reading the old ones
+	for i := range known {
+		if known[i].hash == allowed.hash && known[i].caller == caller {
+			known[i] = allowed
+			t.known = known
+			return
+		}
+	}
+	t.known = append(known, allowed)
 }
 
-// Revoke makes a token useless, for the next request on.
+// Revoke makes a token useless, for the next request on and for everybody who uses it.
 func (t *Tokens) Revoke(bearer string) {
 	hash := sha256.Sum256([]byte(bearer))
 	t.mu.Lock()
@@ -98,13 +120,19 @@ func (t *Tokens) Identify(r *http.Request) (string, error) {
 	for i := range known {
 		found = subtle.ConstantTimeSelect(subtle.ConstantTimeCompare(hash[:], known[i].hash[:]), i, found)
 	}
-	switch {
-	case found < 0:
+	if found < 0 {
 		return "", refuse(genai.Unauthenticated, "the token of the caller is not known")
-	case !known[found].until.IsZero() && !time.Now().Before(known[found].until):
+	}
+	var names []string // from here on the caller knows the token, so time tells nothing
+	for _, one := range known {
+		if one.hash == hash && (one.until.IsZero() || time.Now().Before(one.until)) {
+			names = append(names, one.caller)
+		}
+	}
+	if len(names) == 0 {
 		return "", refuse(genai.Unauthenticated, "the token of the caller has expired")
 	}
-	return known[found].caller, nil
+	return chosen(r, names), nil
 }
 
 // identify returns who calls; "" if nobody asks.
@@ -115,9 +143,6 @@ func (s *Server) identify(w http.ResponseWriter, r *http.Request) (string, error
 	caller, err := s.Identity.Identify(r)
 	if err == nil && caller == "" {
 		err = refuse(genai.Unauthenticated, "the caller has no name")
-	}
-	if err != nil && r.ProtoMajor < 2 {
-		w.Header().Set("Connection", "close") // the body stays unread
 	}
 	if genai.KindOf(err) == genai.Unauthenticated {
 		w.Header().Set("WWW-Authenticate", "Bearer") // RFC 9110 wants one with a 401

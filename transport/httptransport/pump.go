@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"sync"
+	"time"
 )
 
 // A pump writes the pieces of a stream. The first is written at once. Those after it go to a goroutine of the pump, which
@@ -12,9 +13,9 @@ import (
 //
 // One goroutine at a time uses a pump. Nobody else writes to the response until it was joined.
 type pump struct {
-	w      http.ResponseWriter
 	rc     *http.ResponseController
 	cancel context.CancelCauseFunc // ends the call when nobody takes its pieces any more
+	watch  *watch                  // over those who take them too slowly
 
 	first bool // the first piece was written
 	done  chan struct{}
@@ -34,8 +35,8 @@ const maxAhead = 64 << 10
 // stream lasts.
 const keepBuffer = 8 << 10
 
-func newPump(w http.ResponseWriter, cancel context.CancelCauseFunc) *pump {
-	p := &pump{w: w, rc: http.NewResponseController(w), cancel: cancel}
+func newPump(w http.ResponseWriter, cancel context.CancelCauseFunc, stall time.Duration) *pump {
+	p := &pump{rc: http.NewResponseController(w), cancel: cancel, watch: watchWriting(w, stall)}
 	p.change.L = &p.mu
 	return p
 }
@@ -82,7 +83,7 @@ func (p *pump) sendRaw(slices [][]byte) bool {
 func (p *pump) finish(last []byte) {
 	p.join()
 	if !p.failed {
-		_, _ = p.w.Write(append(p.buf, last...)) // whoever does not want it any more has left
+		_ = p.watch.writeAll([][]byte{append(p.buf, last...)}, nil) // whoever does not want it any more has left
 		p.buf = nil
 	}
 }
@@ -133,15 +134,7 @@ func (p *pump) run() {
 
 // write writes and flushes.
 func (p *pump) write(slices ...[]byte) bool {
-	var err error
-	for _, b := range slices {
-		if _, err = p.w.Write(b); err != nil {
-			break
-		}
-	}
-	if err == nil {
-		err = p.rc.Flush()
-	}
+	err := p.watch.writeAll(slices, p.rc.Flush)
 	if err != nil {
 		p.cancel(nil)
 	}

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"strconv"
+	"time"
 
 	"github.com/dovetail-go/dovetail/transport"
 )
@@ -19,6 +20,10 @@ type Remote struct {
 	Insecure bool          // see [Server]
 	Pages    http.Handler  // see [Server]
 	Hosts    []string      // see [Server]
+
+	DrainGrace  time.Duration // see [Server]
+	MaxInFlight int           // see [Server]
+	Limits      Limits        // see [Server]
 }
 
 // Dial implements [transport.Remote]. Addresses are those of a [Client].
@@ -37,7 +42,7 @@ func (r *Remote) Listen(address string) (transport.Listener, error) {
 	if err != nil {
 		return nil, err
 	}
-	server := &listener{Server: Server{TLS: r.TLS, Identity: r.Identity, Insecure: r.Insecure, Pages: r.Pages, Hosts: r.Hosts}, l: l}
+	server := &listener{Server: Server{TLS: r.TLS, Identity: r.Identity, Insecure: r.Insecure, Pages: r.Pages, Hosts: r.Hosts, DrainGrace: r.DrainGrace, MaxInFlight: r.MaxInFlight, Limits: r.Limits}, l: l}
 	if err := server.reachable(l.Addr()); err != nil {
 		_ = l.Close() // the other error says more
 		return nil, err

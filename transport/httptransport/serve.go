@@ -15,8 +15,6 @@ import (
 )
 
 const (
-	headerTime     = 10 * time.Second       // for the headers of a request
-	idleTime       = 3 * time.Minute        // longer than clients keep an idle connection, so that it is they who close it
 	noticeTime     = 250 * time.Millisecond // for callers to notice that a server ends, before they find nobody there
 	maxHeaderBytes = 64 << 10
 )
@@ -40,8 +38,8 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	}
 	hs := &http.Server{
 		Handler:           s,
-		ReadHeaderTimeout: headerTime,
-		IdleTimeout:       idleTime,
+		ReadHeaderTimeout: orElse(s.Limits.Header, headerTime),
+		IdleTimeout:       orElse(s.Limits.Idle, idleTime),
 		MaxHeaderBytes:    maxHeaderBytes,
 		Protocols:         new(http.Protocols),
 		HTTP2:             &http.HTTP2Config{SendPingTimeout: pingTime, PingTimeout: pingTime},

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"sync"
 	"time"
@@ -37,7 +38,8 @@ type Server struct {
 	// browser could have bent them to this machine.
 	Hosts []string
 
-	// Pages answers GET requests for everything else; nil means that there is nothing else.
+	// Pages answers GET requests for everything else; nil means that there is nothing else. Pages that are a [transport.Server]
+	// are told of every operation that is served, such as those of package openapi.
 	Pages http.Handler
 
 	// DrainGrace is how long calls may go on after Serve was told to end; 0 means 15 seconds.
@@ -46,6 +48,9 @@ type Server struct {
 	// MaxInFlight is how many calls may run at a time; 0 means that there is no limit. A call beyond it is refused at
 	// once with [genai.Overloaded]; nothing is queued.
 	MaxInFlight int
+
+	// Limits are how long the server waits for callers, and the limits of single operations.
+	Limits Limits
 
 	// Results keeps what came of keyed calls, see [transport.Keyed]; nil means in memory.
 	Results transport.Store
@@ -66,6 +71,7 @@ type Server struct {
 type operation struct {
 	spec    *transport.Spec
 	handler genai.AnyHandler
+	running int // calls; guarded by the mutex of the server
 }
 
 const defaultDrainGrace = 15 * time.Second
@@ -84,7 +90,10 @@ func (s *Server) Handle(spec *transport.Spec, h genai.AnyHandler) {
 	if s.Results != nil {
 		spec.Results = s.Results
 	}
-	s.ops[path] = &operation{spec, h}
+	s.ops[path] = &operation{spec: spec, handler: h}
+	if pages, ok := s.Pages.(transport.Server); ok {
+		pages.Handle(spec, h)
+	}
 }
 
 func pathOf(spec *transport.Spec) string {
@@ -92,11 +101,36 @@ func pathOf(spec *transport.Spec) string {
 	return "/" + service + "/" + operation
 }
 
+// at returns the operation at a path; nil if there is none. It has one spelling: a proxy in front that lets some paths through and
+// others not must not be able to read another one out of it.
+func (s *Server) at(u *url.URL) *operation {
+	if u.RawPath != "" { // there is something encoded in it that need not be
+		return nil
+	}
+	s.opsMu.RLock()
+	defer s.opsMu.RUnlock()
+	return s.ops[u.Path]
+}
+
+// admits refuses callers who are known and may not call.
+func (o *operation) admits(caller string) error {
+	if o.spec.Admit == nil {
+		return nil
+	}
+	err := o.spec.Admit(caller)
+	if err == nil {
+		return nil
+	}
+	e := *genai.AsError(err)
+	e.Op = o.spec.Name
+	return &e
+}
+
 // ServeHTTP implements [http.Handler].
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	seen(r)
 	if err := s.foreign(r); err != nil {
-		turnAway(w, err, http.StatusForbidden)
+		turnAwayUnread(w, r, err, http.StatusForbidden)
 		return
 	}
 	get := r.Method == http.MethodGet || r.Method == http.MethodHead
@@ -110,12 +144,16 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	caller, err := s.identify(w, r)
 	if err != nil {
-		turnAway(w, err, 0)
+		turnAwayUnread(w, r, err, 0)
 		return
 	}
-	s.opsMu.RLock()
-	op := s.ops[r.URL.Path]
-	s.opsMu.RUnlock()
+	op := s.at(r.URL)
+	if op != nil {
+		if err := op.admits(caller); err != nil {
+			turnAwayUnread(w, r, err, 0)
+			return
+		}
+	}
 	switch {
 	case op != nil && r.Method == http.MethodPost:
 		s.call(w, r, op, caller)
@@ -127,7 +165,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case get:
 		turnAway(w, refuse(genai.NotFound, "there is no page here"), 0)
 	default:
-		turnAway(w, refuse(genai.Unimplemented, "nobody serves %q here", short(r.URL.Path)), 0)
+		turnAwayUnread(w, r, refuse(genai.Unimplemented, "nobody serves %q here", short(r.URL.Path)), 0)
 	}
 }
 
@@ -193,6 +231,12 @@ func (s *Server) begin(c *call) error {
 		e.RetryAfter = time.Second
 		return e
 	}
+	if most := c.method.MaxInFlight; most > 0 && c.op.running >= most {
+		e := refuse(genai.Overloaded, "%d calls of %s are running, which is the limit", most, c.op.spec.Name)
+		e.RetryAfter = time.Second
+		return e
+	}
+	c.op.running++
 	if s.running == nil {
 		s.running = map[*call]struct{}{}
 	}
@@ -204,6 +248,7 @@ func (s *Server) end(c *call) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.running, c)
+	c.op.running--
 	if s.draining && len(s.running) == 0 {
 		close(s.idle)
 	}

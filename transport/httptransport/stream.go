@@ -16,7 +16,7 @@ func (c *call) stream(resp any) {
 		m, err := c.piece(resp)
 		if err == io.EOF {
 			c.start()
-			c.pump.finish(c.trailer(frameEnd, eventEnd, trailer{Metadata: c.reply.All()}))
+			c.pump.finish(c.trailer(frameEnd, eventEnd, trailer{Metadata: c.reply.Last()}))
 			return
 		}
 		if err != nil {
@@ -53,7 +53,7 @@ func (c *call) start() {
 	h["Cache-Control"] = []string{"no-store"}
 	h["X-Accel-Buffering"] = []string{"no"} // or nginx holds pieces back
 	c.begun = true
-	c.pump = newPump(c.w, c.cancel)
+	c.pump = newPump(c.w, c.cancel, c.limits.Stall)
 }
 
 // send sends a piece. It reports false if nobody takes it any more.

@@ -22,7 +22,8 @@ type Network struct {
 	// Safe twice, to find out in tests what would go wrong between processes. It is slower by a factor of ten.
 	Strict bool
 
-	// Name is who calls: what handlers find as [transport.Caller]. "" names nobody.
+	// Name is who calls: what handlers find as [transport.Caller], unless the call has a name of its own, see
+	// [transport.Switch.As]. "" names nobody.
 	Name string
 
 	// Results keeps what came of keyed calls, see [transport.Keyed]; nil means in memory.
@@ -64,6 +65,15 @@ func (n *Network) Call(ctx context.Context, spec *transport.Spec, req any) (any,
 	if op.handler == nil {
 		return nil, &genai.Error{Kind: genai.Unimplemented, Started: genai.StartedNo, Message: "nobody serves " + spec.Name + " here"}
 	}
+	envelope := transport.EnvelopeOf(ctx)
+	if envelope.Caller == "" {
+		envelope.Caller = n.Name
+	}
+	if op.spec.Admit != nil {
+		if err := op.spec.Admit(envelope.Caller); err != nil {
+			return nil, err
+		}
+	}
 	if spec.Streams != op.spec.Streams {
 		return nil, &genai.Error{Kind: genai.Precondition, Started: genai.StartedNo,
 			Message: "one side says that the response of " + spec.Name + " arrives in pieces, and the other that it does not"}
@@ -76,9 +86,9 @@ func (n *Network) Call(ctx context.Context, spec *transport.Spec, req any) (any,
 	}
 	encoded := n.Strict || !same
 	if spec.Shared && !encoded {
-		return n.share(ctx, spec, op.handler, req)
+		return share(ctx, envelope, spec, op.handler, req)
 	}
-	c := &call{caller: n.Name, spec: spec, server: op.spec, handler: op.handler, strict: n.Strict, encoded: encoded}
+	c := &call{spec: spec, server: op.spec, handler: op.handler, strict: n.Strict, encoded: encoded}
 	c.bare.Context = ctx
-	return c.run(ctx, req)
+	return c.run(ctx, envelope, req)
 }

@@ -51,6 +51,13 @@ func flaws() []flaw {
 		{name: "values of the context leak", breaks: []string{"C4"}, link: func(n *flawed) Link {
 			return Link{Client: simple{n, func(ctx context.Context) context.Context { return ctx }, func(err error) error { return transport.Crossed(err) }}}
 		}},
+		{name: "who calls is forgotten", breaks: []string{"A1"}, handle: func(ctx context.Context, _ spec, req any, next handler) (any, error) {
+			return next(bare{ctx}, req)
+		}, link: func(n *flawed) Link {
+			n.Name = "suite"
+			return Link{Client: n, Caller: "suite"}
+		}},
+		{name: "everybody is let in", breaks: []string{"A2"}, link: func(n *flawed) Link { return Link{Client: lax{n}} }},
 		{name: "metadata is dropped", breaks: []string{"C5"}, handle: func(ctx context.Context, _ spec, req any, next handler) (any, error) {
 			return next(bare{ctx}, req)
 		}},

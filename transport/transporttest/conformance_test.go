@@ -28,17 +28,17 @@ var uncounted = transporttest.Except{"L1": "messages are not encoded, so nobody 
 
 func TestInproc(t *testing.T) {
 	transporttest.Run(t, func(_ testing.TB, serve func(transport.Server)) transporttest.Link {
-		n := &inproc.Network{}
+		n := &inproc.Network{Name: "suite"}
 		serve(n)
-		return transporttest.Link{Client: n}
+		return transporttest.Link{Client: n, Caller: "suite"}
 	}, inReader, uncounted)
 }
 
 func TestInprocStrict(t *testing.T) {
 	transporttest.Run(t, func(_ testing.TB, serve func(transport.Server)) transporttest.Link {
-		n := &inproc.Network{Strict: true}
+		n := &inproc.Network{Strict: true, Name: "suite"}
 		serve(n)
-		return transporttest.Link{Client: n}
+		return transporttest.Link{Client: n, Caller: "suite"}
 	}, inReader)
 }
 
@@ -84,8 +84,9 @@ func (s *sharing) Call(ctx context.Context, spec *transport.Spec, req any) (any,
 func TestInprocShared(t *testing.T) {
 	transporttest.Run(t, func(_ testing.TB, serve func(transport.Server)) transporttest.Link {
 		n := &sharing{}
+		n.Name = "suite"
 		serve(n)
-		return transporttest.Link{Client: n}
+		return transporttest.Link{Client: n, Caller: "suite"}
 	}, inReader, uncounted, asIs)
 }
 
@@ -119,9 +120,10 @@ func runOverHTTP(t *testing.T, at func(testing.TB) (address, scheme string)) {
 		cutter := &cutter{Listener: l}
 		server := &httptransport.Server{DrainGrace: 30 * time.Second}
 		client := &httptransport.Client{Address: scheme + l.Addr().String()}
+		caller := ""
 		if scheme == "https://" {
 			server.TLS, server.Identity = mutual(t), &httptransport.Certificates{Names: []string{"suite.internal"}}
-			client.TLS = server.TLS
+			client.TLS, caller = server.TLS, "suite.internal"
 		}
 		serve(server)
 		ctx, cancel := context.WithCancel(context.Background())
@@ -147,7 +149,7 @@ func runOverHTTP(t *testing.T, at func(testing.TB) (address, scheme string)) {
 			client.CloseIdleConnections()
 			stop()
 		})
-		return transporttest.Link{Client: client, Stop: stop, Cut: cutter.cut}
+		return transporttest.Link{Client: client, Caller: caller, Stop: stop, Cut: cutter.cut}
 	})
 }
 

@@ -10,7 +10,8 @@
 //	}
 //
 // Each promise is one subtest, named by a letter, a number and what is promised: V for values, C for the context, E for
-// errors, S for streams, R for calls that nobody must repeat, L for limits and load, D for the end of a server. A promise
+// errors, S for streams, R for calls that nobody must repeat, L for limits and load, D for the end of a server, A for
+// who may call. A promise
 // with variants is a table of subtests. Nothing is measured with a clock: what must happen is waited for, and fails the
 // test if it does not come within ten seconds.
 //

@@ -25,11 +25,13 @@ type flawed struct {
 	inproc.Network
 	flaw     flaw
 	handlers map[string]genai.AnyHandler
+	specs    []*transport.Spec
 	mu       sync.Mutex // for Specs that are made Shared
 }
 
 func (n *flawed) Handle(spec *transport.Spec, h genai.AnyHandler) {
 	n.handlers[spec.Name] = h
+	n.specs = append(n.specs, spec)
 	if n.flaw.handle == nil {
 		n.Network.Handle(spec, h)
 		return
@@ -231,4 +233,16 @@ func (n *flawed) ending(cuts, takes bool) Link {
 		over = !takes
 		mu.Unlock()
 	}}
+}
+
+// lax lets everybody in.
+type lax struct{ n *flawed }
+
+func (l lax) Call(ctx context.Context, spec *transport.Spec, req any) (any, error) {
+	l.n.mu.Lock()
+	for _, served := range l.n.specs {
+		served.Admit = nil
+	}
+	l.n.mu.Unlock()
+	return l.n.Call(ctx, spec, req)
 }

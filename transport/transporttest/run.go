@@ -16,6 +16,9 @@ type Start func(t testing.TB, serve func(transport.Server)) Link
 type Link struct {
 	Client transport.Client
 
+	// Caller is by which name the server knows the client; "" if it asks nobody for one. Then handlers must find none.
+	Caller string
+
 	// Stop tells the server to let running calls finish, to take no new ones, and returns when it has ended. It is called
 	// once, by a goroutine of its own.
 	Stop func()
@@ -80,7 +83,7 @@ type variant struct {
 // promises returns the suite, in the order in which it runs.
 func promises() []promise {
 	var all []promise
-	for _, part := range [][]promise{values(), contexts(), cancellation(), failures(), panics(), streams(), load(), onceOnly(), keyed(), versions(), endings()} {
+	for _, part := range [][]promise{values(), contexts(), cancellation(), failures(), panics(), streams(), load(), onceOnly(), keyed(), versions(), callers(), endings()} {
 		all = append(all, part...)
 	}
 	return all

@@ -1,0 +1,213 @@
+package httptransport_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/dovetail-go/dovetail/genai"
+	"github.com/dovetail-go/dovetail/transport"
+	"github.com/dovetail-go/dovetail/transport/httptransport"
+)
+
+// connect opens a connection to a server, for somebody who does not keep to the rules. It fails the test if it waits for longer than
+// it should ever have to.
+func connect(t *testing.T, address string) net.Conn {
+	t.Helper()
+	_, host, _ := strings.Cut(address, "://")
+	conn, err := net.Dial("tcp", host)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	_ = conn.SetDeadline(time.Now().Add(20 * time.Second)) // a bound for the test, not a measure
+	return conn
+}
+
+// untilClosed returns what comes until the server closes the connection.
+func untilClosed(t *testing.T, conn net.Conn) string {
+	t.Helper()
+	text, err := io.ReadAll(conn)
+	if n, ok := errors.AsType[net.Error](err); ok && n.Timeout() {
+		t.Errorf("the server keeps the connection; so far it has said %q", text)
+	}
+	return string(text) // a reset closes as well
+}
+
+// impatient is a server that waits for nobody, whose calls are counted.
+func impatient(t *testing.T, network string) (address string, calls *atomic.Int32) {
+	const soon = 50 * time.Millisecond
+	calls = &atomic.Int32{}
+	s := &httptransport.Server{MaxInFlight: 1, Limits: httptransport.Limits{Header: soon, Body: soon, Idle: soon, Stall: soon}}
+	whoami.Serve(s, names(calls))
+	return serve(t, network, s), calls
+}
+
+// TestSlowCallers: whoever holds a connection by saying little loses it, and the next one finds room.
+func TestSlowCallers(t *testing.T) {
+	for name, c := range map[string]struct{ sends, dribbles, answer string }{
+		"says nothing":                {"", "", ""},
+		"headers that never end":      {"POST /test/whoami HTTP/1.1\r\nHost: localhost\r\n", "X: y\r\n", ""},
+		"a header that never ends":    {"POST /test/whoami HTTP/1.1\r\nHost: localhost\r\nX: ", "x", ""},
+		"no more than a method":       {"PO", "", ""},
+		"a body that never comes":     {"POST /test/whoami HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n", "", "HTTP/1.1 408 "},
+		"a body that dribbles":        {"POST /test/whoami HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\n{", " ", "HTTP/1.1 408 "},
+		"chunks that dribble":         {"POST /test/whoami HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{\r\n", "1\r\n \r\n", "HTTP/1.1 408 "},
+		"a chunk that is not ended":   {"POST /test/whoami HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n", "", "HTTP/1.1 408 "},
+		"a trailer that never ends":   {"POST /test/whoami HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n", "X: y\r\n", "HTTP/1.1 408 "},
+		"no second request":           {"POST /test/whoami HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{}", "", "HTTP/1.1 200 "},
+		"a preface without a frame":   {"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "", ""},
+		"a part of the other preface": {"PRI * HTTP/2.0\r\n", "", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			noLeak(t)
+			address, calls := impatient(t, "http")
+			conn := connect(t, address)
+			fmt.Fprint(conn, c.sends)
+			stop, stopped := make(chan struct{}), make(chan struct{})
+			go func() { // waited for below
+				defer close(stopped)
+				tick := time.NewTicker(5 * time.Millisecond)
+				defer tick.Stop()
+				for c.dribbles != "" {
+					select {
+					case <-tick.C:
+						if _, err := fmt.Fprint(conn, c.dribbles); err != nil {
+							return
+						}
+					case <-stop:
+						return
+					}
+				}
+			}()
+			if got := untilClosed(t, conn); !strings.HasPrefix(got, c.answer) {
+				t.Errorf("the answer is %q", got)
+			}
+			close(stop)
+			<-stopped
+			before := calls.Load()
+			if before > 0 != strings.Contains(c.answer, "200") {
+				t.Errorf("%d calls of a handler", before)
+			}
+			if _, err := whoami.Dial(dial(t, address))(t.Context(), &note{}); err != nil || calls.Load() != before+1 {
+				t.Errorf("the next call: %v", err)
+			}
+		})
+	}
+}
+
+// TestSlowOverHTTP2: there a stream ends, and the connection goes on.
+func TestSlowOverHTTP2(t *testing.T) {
+	noLeak(t)
+	address, _ := impatient(t, "h2c")
+	protocols := &http.Protocols{}
+	protocols.SetUnencryptedHTTP2(true)
+	via := &http.Transport{Protocols: protocols}
+	defer via.CloseIdleConnections()
+	body, writer := io.Pipe()
+	defer writer.Close()
+	r, err := http.NewRequestWithContext(t.Context(), "POST", "http"+strings.TrimPrefix(address, "h2c")+"/test/whoami", body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := via.RoundTrip(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if text := textOf(t, resp.Body); resp.StatusCode != http.StatusRequestTimeout || !strings.Contains(text, `"kind":"timeout"`) || !strings.Contains(text, `"refused":true`) {
+		t.Errorf("got %d %s", resp.StatusCode, text)
+	}
+}
+
+// TestPatience: a body may take its time as long as it gets on, and a connection that was late in time can be used again.
+func TestPatience(t *testing.T) {
+	noLeak(t)
+	const limit = 400 * time.Millisecond
+	var calls atomic.Int32
+	s := &httptransport.Server{Limits: httptransport.Limits{Body: limit}}
+	whoami.Serve(s, names(&calls))
+	conn := connect(t, serve(t, "http", s))
+	answers := bufio.NewReader(conn)
+	for range 2 {
+		const pieces, size = 12, 64 << 10 // which take longer than the limit together
+		fmt.Fprintf(conn, "POST /test/whoami HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n{", pieces*size+2)
+		for range pieces {
+			time.Sleep(limit / 10)
+			fmt.Fprint(conn, strings.Repeat(" ", size))
+		}
+		fmt.Fprint(conn, "}")
+		resp, err := http.ReadResponse(answers, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if text := textOf(t, resp.Body); resp.StatusCode != 200 {
+			t.Errorf("got %d %s", resp.StatusCode, text)
+		}
+		resp.Body.Close()
+	}
+}
+
+// TestStall: a caller who takes nothing of what it asked for ends the handler, and so does one who takes no more of a stream.
+func TestStall(t *testing.T) {
+	for _, network := range []string{"http", "h2c"} {
+		t.Run(network, func(t *testing.T) {
+			noLeak(t)
+			over := make(chan error, 1)
+			s := &httptransport.Server{Limits: httptransport.Limits{Stall: 50 * time.Millisecond}}
+			count.Serve(s, func(ctx context.Context, _ *note) (notes, error) {
+				return genai.NewStream(ctx, func() (note, error) { return note{Text: strings.Repeat("x", 64<<10)}, nil }, func() { over <- ctx.Err() })
+			})
+			stream, err := count.Dial(dial(t, serve(t, network, s)))(t.Context(), &note{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer stream.Close()
+			if err := await(t, over, "the handler ends"); err == nil {
+				t.Error("the context of the handler has not ended")
+			}
+			var last error
+			for _, last = range stream.All() {
+			}
+			if !errors.Is(last, genai.Unavailable) {
+				t.Errorf("the stream ended with %v", last)
+			}
+		})
+	}
+	t.Run("a value", func(t *testing.T) {
+		noLeak(t)
+		s := &httptransport.Server{Limits: httptransport.Limits{Stall: 500 * time.Millisecond}, MaxInFlight: 1}
+		large := genai.NewBlob("x/y", make([]byte, 24<<20))
+		fetch.Serve(s, func(context.Context, *note) (*note, error) { return &note{Blob: large}, nil })
+		address := serve(t, "http", s)
+		conn := connect(t, address)
+		fmt.Fprint(conn, "POST /test/fetch HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\nAccept: application/vnd.dovetail.frames\r\n\r\n{}")
+		client := fetch.Dial(dial(t, address))
+		for { // there is room for one call, which that one has until it is broken off
+			got, err := client(t.Context(), &note{})
+			if err == nil {
+				if got.Blob.Len() != large.Len() {
+					t.Errorf("got %d bytes", got.Blob.Len())
+				}
+				break
+			}
+			if !errors.Is(err, genai.Overloaded) {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Millisecond)
+		}
+		if got := untilClosed(t, conn); len(got) >= large.Len() {
+			t.Error("the whole answer came")
+		}
+	})
+}
+
+var fetch = transport.Op[*note, *note]{Name: "test.fetch"}
