@@ -228,7 +228,7 @@ func TestBatchPolling(t *testing.T) {
 		busy := func(status int, header, value string) http.HandlerFunc {
 			return func(w http.ResponseWriter, _ *http.Request) {
 				w.Header().Set(header, value)
-				d.fail(w, status, `{"message":"later","type":"requests","code":null}`)
+				d.fail(w, status, `{"message":"later","type":"server_error","code":null}`)
 			}
 		}
 		d.refuse = []http.HandlerFunc{nil, busy(429, "Retry-After", "600"), busy(503, "Retry-After-Ms", "120000"), busy(502, "X", "")}
