@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -103,6 +104,7 @@ func TestWait(t *testing.T) {
 		{"a state of tomorrow", []look{is("dreaming", 0), is(job.Succeeded, 0)}, "dreaming succeeded", ""},
 		{"a reason that stays", []look{is(job.Running, 0), fails(genai.Unauthenticated)}, "running", genai.Unauthenticated},
 		{"too many failures", append([]look{is(job.Running, 0)}, many...), "running", genai.Unavailable},
+		{"failures that are not in a row", slices.Concat(many[:9], []look{is(job.Running, 0)}, many[:9], []look{is(job.Succeeded, 0)}), "running succeeded", ""},
 		{"never a look", many, "", genai.Unavailable},
 	}
 	for _, c := range cases {
