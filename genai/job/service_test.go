@@ -240,3 +240,21 @@ func TestDo(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestFarewell: a cancellation that hangs does not hold up who has left.
+func TestFarewell(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		service := (&script{looks: []look{is(job.Running, 0)}}).service()
+		service.Cancel = func(ctx context.Context, _ *job.Ref) (*job.Status, error) {
+			<-ctx.Done()
+			return nil, genai.ContextError(ctx)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		start := time.Now()
+		_, err := service.Do(ctx, "work")
+		if waited := time.Since(start); waited > time.Minute+2*time.Second || !errors.Is(err, genai.DeadlineExceeded) || !strings.Contains(err.Error(), "j1 could not be cancelled") {
+			t.Errorf("%v after %v", err, waited)
+		}
+	})
+}
