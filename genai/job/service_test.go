@@ -95,6 +95,7 @@ func TestWait(t *testing.T) {
 		{"over at once", []look{is(job.Succeeded, 1)}, "succeeded", ""},
 		{"only news is told", []look{is(job.Queued, 0), is(job.Queued, 0), is(job.Running, 1), is(job.Running, 1), is(job.Running, 2), is(job.Succeeded, 3)},
 			"queued running running succeeded", ""},
+		{"what is no news", []look{{status: job.Status{State: job.Running, RetryAfter: 1}}, {status: job.Status{State: job.Running, RetryAfter: 2, Err: why}}, is(job.Succeeded, 0)}, "running succeeded", ""},
 		{"failed", []look{is(job.Running, 1), {status: job.Status{State: job.Failed, Err: why}}}, "running failed", genai.QuotaExhausted},
 		{"failed without a word", []look{is(job.Failed, 0)}, "failed", genai.ServerError},
 		{"cancelled", []look{is(job.Cancelling, 1), is(job.Cancelled, 1)}, "cancelling cancelled", genai.Cancelled},
@@ -172,6 +173,30 @@ func TestEndlessPauses(t *testing.T) {
 				t.Errorf("%d looks, %v", calls, err)
 			}
 		})
+	}
+}
+
+// TestYears: waits of decades do not become negative ones.
+func TestYears(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &script{looks: []look{is(job.Running, 0), is(job.Running, 0), is(job.Succeeded, 0)}}
+		service := s.service()
+		service.Every = math.MaxInt64/12 + 1
+		if _, err := seen(service.Wait(t.Context(), &job.Ref{ID: "j1"})); err != nil || len(s.at) != 3 || s.at[2] < 24*365*20*time.Hour {
+			t.Errorf("looked at %v, %v", s.at, err)
+		}
+	})
+}
+
+// TestConsequence: what a look reports after the end of its context is not the reason.
+func TestConsequence(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	service := &job.Service[string, string]{Look: func(context.Context, *job.Ref) (*job.Status, error) {
+		cancel()
+		return nil, errors.New("the line is dead")
+	}}
+	if _, err := service.Wait(ctx, &job.Ref{ID: "j1"}); !errors.Is(err, genai.Cancelled) {
+		t.Error(err)
 	}
 }
 

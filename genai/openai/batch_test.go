@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -166,6 +167,12 @@ func TestBatchOutcomes(t *testing.T) {
 					map[string]any{"code": "invalid_json_line", "message": "This line is not parseable as valid JSON.", "line": 1, "param": "body"}, map[string]any{}}}
 			}
 		}, "", genai.InvalidRequest, "invalid_json_line", "body"},
+		{"failed and counted", func(d *desk) func(map[string]any) {
+			return func(b map[string]any) {
+				is("failed", 0, 1, 1)(b)
+				b["errors"] = map[string]any{"data": []any{map[string]any{"code": "empty_file"}}}
+			}
+		}, "", genai.InvalidRequest, "empty_file", ""},
 		{"failed for want of room", func(d *desk) func(map[string]any) {
 			return func(b map[string]any) {
 				b["status"] = "failed"
@@ -185,11 +192,41 @@ func TestBatchOutcomes(t *testing.T) {
 				t.Errorf("got %q, %v; want %q and %s", got, err, c.want, c.kind)
 			}
 			if err != nil {
-				if e := genai.AsError(err); e.Code != c.code || e.Field != c.field {
+				e := genai.AsError(err)
+				if e.Code != c.code || e.Field != c.field || e.Message == "" {
 					t.Errorf("says %+v", e)
+				}
+				if strings.HasPrefix(c.name, "failed") && e.Status != 0 {
+					t.Errorf("has the status of the look: %+v", e)
 				}
 			}
 		})
+	}
+}
+
+// TestBatchErrors: an error says whose it is, and whether the request was begun.
+func TestBatchErrors(t *testing.T) {
+	d := newDesk(t)
+	d.batch = map[string]any{"id": "batch_1"}
+	d.steps = []func(map[string]any){d.ends("expired", 0, 3, 3, "", refused("a", 429, `{"message":"m","code":"rate_limit_exceeded"}`)+skipped("b", "batch_expired")+skipped("c", "request_timeout"))}
+	stream, err := d.client().ChatBatch().Result(t.Context(), batch1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []genai.Error
+	for o, err := range stream.All() {
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, *o.Err)
+	}
+	want := []genai.Error{
+		{Kind: genai.RateLimited, Op: "chat", Target: "desk", Message: "m", Status: 429, Code: "rate_limit_exceeded", RequestID: "req_a", Started: genai.StartedNo},
+		{Kind: genai.Timeout, Op: "batch", Target: "desk", Message: "This request could not be executed.", Code: "batch_expired", Started: genai.StartedNo},
+		{Kind: genai.Timeout, Op: "batch", Target: "desk", Message: "This request could not be executed.", Code: "request_timeout"},
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v", got)
 	}
 }
 
