@@ -20,18 +20,28 @@
 //
 // Blocks:
 //
-//   - genai/openai: models behind the interface of OpenAI, wherever they run.
+//   - genai/openai, genai/anthropic, genai/gemini, genai/ollama: models at providers, and at servers with their interfaces.
+//   - genai/tool: functions that a model may call, and answers of a type of yours.
 //   - genai/route: one of many, and one after the other.
 //   - genai/fanout: many at once.
+//   - genai/cache: calls that need not be made.
+//   - genai/price: what a call has cost.
 //   - genai/observe: spans and metrics; the one package that knows OpenTelemetry.
-//   - genai/genaitest: models for tests, which do what a script says.
-//   - resilience: policies against failure; resilience/policytest checks those that you write.
+//   - resilience: policies against failure, and the order in which they work together.
 //
 // Between processes:
 //
 //   - transport: contracts, and the Switch that knows where each service lives.
 //   - transport/inproc, transport/httptransport: how calls travel.
-//   - transport/transporttest: checks transports, and runs your tests in every deployment.
+//   - transport/rollout: a service that moves while it is used, a little at a time.
+//   - transport/contract, transport/openapi: what services agree on, to be checked by a build and read by people.
+//
+// For tests:
+//
+//   - genai/genaitest: models that do what a script says; genai/genaitest/wiretest puts them, and their faults, on the wires
+//     of the providers.
+//   - genai/genaitest/chattest, resilience/policytest, transport/transporttest: whether a client, a policy or a transport
+//     that you write keeps the promises of ours. The last one also runs your tests in every deployment.
 //
 // A whole application to copy stands in examples/supportdesk, and the user guide in its folder knowledge.
 package dovetail

@@ -48,6 +48,7 @@ type Attempt struct {
 	Delay      time.Duration `json:"delay,omitzero"`       // how long was waited before it
 	RetryAfter time.Duration `json:"retry_after,omitzero"` // what the target asked for when it failed
 	Elapsed    time.Duration `json:"elapsed,omitzero"`     // how long it took
+	Tokens     int           `json:"tokens,omitzero"`      // of the prompt, as estimated, if the target may have read it: they may be billed
 }
 
 // Errorf makes an Error from a Kind and a message. A %w among the verbs becomes its cause.

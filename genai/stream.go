@@ -110,6 +110,28 @@ func (s *Stream[T]) pull() (piece T, err error) {
 	return piece, err
 }
 
+// Ahead reads on until n pieces are in hand, for Next to return, or the response is complete. It is for policies that must
+// know how a response goes on before the caller sees any of it, and therefore for the time before the first Next. If the
+// response is cut, that is the end of the stream, and the error.
+func (s *Stream[T]) Ahead(n int) error {
+	for len(s.held) < n && !s.over.Load() {
+		piece, err := s.pull()
+		if err == io.EOF {
+			s.next = func() (T, error) { var zero T; return zero, io.EOF }
+			return nil
+		}
+		if err != nil {
+			s.end(err)
+			break
+		}
+		s.held = append(s.held, piece)
+	}
+	if s.over.Load() {
+		return s.err
+	}
+	return nil
+}
+
 // All returns the pieces as a single-use sequence. It ends after the last piece, or with one error and the zero
 // piece if the stream was cut. Leaving the loop early closes the stream.
 func (s *Stream[T]) All() iter.Seq2[T, error] {

@@ -1,6 +1,7 @@
 package genai_test
 
 import (
+	"context"
 	"strings"
 	"testing"
 
@@ -57,12 +58,11 @@ func TestPriority(t *testing.T) {
 func TestTrailLimit(t *testing.T) {
 	var none *genai.Trail
 	none.Limit(1)
-	none.Record(genai.Attempt{})
 	none.SetOthers(true)
-	if !none.Take() || none.Others() || none.Attempts() != nil {
+	if !none.Take() || none.Others() || none.Target() != "" {
 		t.Error("no trail has something")
 	}
-	trail := genai.TrailOf(genai.WithTrail(t.Context()))
+	trail := genai.TrailOf(&genai.Trail{Context: t.Context()})
 	if !trail.Take() {
 		t.Error("without a limit there is always one")
 	}
@@ -73,11 +73,34 @@ func TestTrailLimit(t *testing.T) {
 			t.Error("the limit is not 2")
 		}
 	}
-	trail.Record(genai.Attempt{Target: "a"})
-	trail.Record(genai.Attempt{Target: "b"})
-	got := trail.Attempts()
+	trail.Add(new(int))
+	if trail.Target() != "" {
+		t.Errorf("a target without a name is called %q", trail.Target())
+	}
+	trail.Add(named("b"))
+	if trail.Target() != "b" {
+		t.Errorf("the last target is %q", trail.Target())
+	}
+}
+
+type named string
+
+func (n named) Name() string { return string(n) }
+
+func TestLedger(t *testing.T) {
+	var none *genai.Ledger
+	none.Add(genai.Attempt{})
+	if none.Attempts() != nil || genai.LedgerOf(t.Context()) != nil {
+		t.Error("no ledger has something")
+	}
+	outer := &genai.Ledger{Context: t.Context()}
+	inner := &genai.Ledger{Context: outer}
+	genai.LedgerOf(context.WithoutCancel(inner)).Add(genai.Attempt{Target: "a", Kind: genai.Timeout}, genai.Attempt{Target: "b"}, genai.Attempt{Target: "b", By: "retry"})
+	got := outer.Attempts()
 	got[0].Target = "x"
-	if again := trail.Attempts(); len(again) != 2 || again[0].Target != "a" {
-		t.Errorf("%+v", again)
+	for _, again := range [][]genai.Attempt{inner.Attempts(), outer.Attempts()} {
+		if len(again) != 2 || again[0].Target != "a" {
+			t.Errorf("%+v", again)
+		}
 	}
 }

@@ -7,13 +7,10 @@ import (
 	"sync/atomic"
 )
 
-// WithTrail returns a context that remembers whom routers asked on behalf of one request, so that each further attempt
-// goes to somebody else while there is somebody. Those who repeat or hedge requests call it once, before the first
-// attempt, and make every attempt under it. It costs one allocation. A trail does not cross a transport.
-func WithTrail(ctx context.Context) context.Context { return &Trail{Context: ctx} }
-
-// A Trail is the memory that [WithTrail] puts into a context. A nil Trail is empty and stays so. It is safe for
-// concurrent use.
+// A Trail is a context that remembers whom routers asked on behalf of one request, so that each further attempt goes to
+// somebody else while there is somebody. Those who repeat or hedge requests make one around the caller's context, before the
+// first attempt, and make every attempt under it. It does not cross a transport. A nil Trail is empty and stays so. It is
+// safe for concurrent use.
 type Trail struct {
 	context.Context
 	used   atomic.Bool // set once somebody was asked, so that first attempts need no lock
@@ -21,7 +18,7 @@ type Trail struct {
 	mu     sync.Mutex
 	one    any // the first that was asked; most requests never need more
 	more   []any
-	ledger []Attempt
+	last   any
 	left   atomic.Int64 // how many further attempts there may be, plus one; 0: nobody has set a limit
 }
 
@@ -50,6 +47,7 @@ func (t *Trail) Add(target any) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.used.Store(true)
+	t.last = target
 	if t.one == nil {
 		t.one = target
 		return
@@ -79,24 +77,17 @@ func (t *Trail) SetOthers(others bool) {
 // target can mend is worth another attempt.
 func (t *Trail) Others() bool { return t != nil && t.others.Load() }
 
-// Record adds an attempt that failed to what was tried. It is for those who repeat, hedge or fall back.
-func (t *Trail) Record(a Attempt) {
-	if t == nil {
-		return
+// Target returns the name of the target that was asked last, if it has one, which is a method Name() string.
+func (t *Trail) Target() string {
+	if t == nil || !t.used.Load() {
+		return ""
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.ledger = append(t.ledger, a)
-}
-
-// Attempts returns the attempts that failed on behalf of the request, in the order in which they ended.
-func (t *Trail) Attempts() []Attempt {
-	if t == nil {
-		return nil
+	if named, ok := t.last.(interface{ Name() string }); ok {
+		return named.Name()
 	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return slices.Clone(t.ledger)
+	return ""
 }
 
 // Limit sets how many further attempts there may be on behalf of the request, whoever makes them. Only the first call

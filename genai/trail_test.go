@@ -12,7 +12,7 @@ func TestTrail(t *testing.T) {
 	if none := genai.TrailOf(t.Context()); none != nil || none.Has(1) {
 		t.Error("there is a trail that nobody laid")
 	}
-	outer := genai.WithTrail(context.WithValue(t.Context(), key{}, "v"))
+	outer := &genai.Trail{Context: context.WithValue(t.Context(), key{}, "v")}
 	inner, cancel := context.WithCancel(genai.WithAttempt(outer, 2))
 	defer cancel()
 	a, b, c := new(int), new(int), new(int)
@@ -27,7 +27,7 @@ func TestTrail(t *testing.T) {
 			t.Error("a value was lost")
 		}
 	}
-	if genai.TrailOf(genai.WithTrail(inner)).Has(a) {
+	if genai.TrailOf(&genai.Trail{Context: inner}).Has(a) {
 		t.Error("a new trail is not empty")
 	}
 }

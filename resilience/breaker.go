@@ -45,8 +45,8 @@ type Breaker struct {
 	OpenFor time.Duration
 	OpenMax time.Duration // 0 means 60 s
 
-	// Probes is how many calls may try a target at once after that, and how many in a row must succeed for the breaker to
-	// close; 0 means 3. The first that fails opens it again.
+	// Probes is how many calls may try a target after that, and all of them must succeed for the breaker to close; 0 means 3.
+	// The first that fails opens it again, and one that says nothing about the target gives its place to another.
 	Probes int
 
 	// Lease is how long a probe may take before its place is given to another; 0 means 30 s. One that has had no response

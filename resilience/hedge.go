@@ -67,7 +67,7 @@ func (h *Hedge) Wrap(next genai.AnyHandler) genai.AnyHandler {
 			return resp, err
 		}
 		if genai.TrailOf(ctx) == nil {
-			ctx = genai.WithTrail(ctx)
+			ctx = &genai.Trail{Context: ctx}
 		}
 		c := &hedgeCall{hedge: h, budget: budget, next: next, ctx: ctx, req: req}
 		return c.run(delay)
@@ -139,6 +139,7 @@ func (c *hedgeCall) run(delay time.Duration) (any, error) {
 		c.hedge.learn(took, err)
 		return keep(resp, err, cancel)
 	case c.won:
+		c.note("", err, took, genai.Attempt{By: "hedge", Elapsed: took - delay})
 		if c.hedge.Delay == 0 {
 			c.hedge.usual.Add(took) // it would have taken longer
 		}
@@ -148,6 +149,7 @@ func (c *hedgeCall) run(delay time.Duration) (any, error) {
 		cancel(nil)
 		return keep(c.resp, nil, c.release)
 	case err == nil:
+		c.note("hedge", c.err, took-delay, genai.Attempt{Elapsed: took})
 		c.hedge.learn(took, nil)
 		if c.resp != nil {
 			genai.Discard(c.resp)
@@ -157,9 +159,28 @@ func (c *hedgeCall) run(delay time.Duration) (any, error) {
 	c.hedge.learn(took, err)
 	cancel(nil)
 	if c.resp != nil {
+		c.note("", err, took, genai.Attempt{By: "hedge", Elapsed: took - delay})
 		return keep(c.resp, nil, c.release)
 	}
+	c.note("", err, took)
+	c.note("hedge", c.err, took-delay)
 	return nil, c.fail(err, took)
+}
+
+// note tells the ledger of the request that lost, with err or nil, and then of the one that won, if one did.
+func (c *hedgeCall) note(by string, err error, took time.Duration, won ...genai.Attempt) {
+	ledger := genai.LedgerOf(c.ctx)
+	if ledger == nil {
+		return
+	}
+	lost := []genai.Attempt{{By: by, Kind: genai.Cancelled, Elapsed: took}}
+	if err != nil {
+		lost = attemptsOf(err, by, took)
+		if e, ok := errors.AsType[*genai.Error](err); ok && len(e.Attempts) > 0 {
+			lost = nil // somebody further in has told it
+		}
+	}
+	ledger.Add(append(lost, won...)...)
 }
 
 // keep returns what a request was answered with. Its context lives until the response is over.

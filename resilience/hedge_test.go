@@ -170,7 +170,7 @@ func TestHedgeHoldsBack(t *testing.T) {
 		"a bound of one's own": {hedge: &resilience.Hedge{MaxTokens: 10}, req: long(11), asked: 1},
 		"no budget":            {hedge: &resilience.Hedge{Budget: &resilience.Budget{Cap: 0.5, Floor: -1}}, asked: 1},
 		"no further attempt left": {ctx: func(ctx context.Context) context.Context {
-			ctx = genai.WithTrail(ctx)
+			ctx = &genai.Trail{Context: ctx}
 			genai.TrailOf(ctx).Limit(0)
 			return ctx
 		}, asked: 1},

@@ -18,7 +18,7 @@ func TestPolicies(t *testing.T) {
 		"Bulkhead, queued": func() genai.Policy { return &resilience.Bulkhead{Max: 2, Wait: time.Minute} },
 		"Timeouts":         func() genai.Policy { return &resilience.Timeouts{} },
 		"Timeouts, all": func() genai.Policy {
-			return &resilience.Timeouts{Attempt: time.Hour, FirstToken: time.Minute, Idle: time.Minute}
+			return &resilience.Timeouts{Attempt: time.Hour, FirstToken: time.Minute, Idle: time.Minute, Pace: 1e-3, Sample: 1}
 		},
 		"Hedge":          func() genai.Policy { return &resilience.Hedge{} },
 		"Hedge, at once": func() genai.Policy { return &resilience.Hedge{Delay: 1} },

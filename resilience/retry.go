@@ -1,6 +1,7 @@
 package resilience
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"math/rand/v2"
@@ -76,9 +77,8 @@ func (r *Retry) Wrap(next genai.AnyHandler) genai.AnyHandler {
 			budget.Deposit()
 		}
 		trail := genai.TrailOf(ctx)
-		told := trail // whoever made it wants to know
 		if trail == nil {
-			ctx = genai.WithTrail(ctx)
+			ctx = &genai.Trail{Context: ctx}
 			trail = genai.TrailOf(ctx)
 		}
 		trail.Limit(attempts - 1)
@@ -87,7 +87,7 @@ func (r *Retry) Wrap(next genai.AnyHandler) genai.AnyHandler {
 		if err == nil {
 			return resp, nil
 		}
-		c := &retryCall{retry: r, budget: budget, attempts: attempts, trail: trail, told: told}
+		c := &retryCall{retry: r, budget: budget, attempts: attempts, trail: trail, tried: genai.LedgerOf(ctx)}
 		return c.run(ctx, req, next, err, time.Duration(clock.Now()-began))
 	}
 }
@@ -112,7 +112,7 @@ type retryCall struct {
 	attempts int // the most there may be
 	made     int // how many there were
 	trail    *genai.Trail
-	told     *genai.Trail // the same, unless it is our own, which nobody reads; then nil
+	tried    *genai.Ledger // nil if nobody wants to know
 	ledger   []genai.Attempt
 	schedule backoff.ExponentialBackOff
 }
@@ -121,7 +121,7 @@ type retryCall struct {
 func (c *retryCall) run(ctx context.Context, req any, next genai.AnyHandler, err error, elapsed time.Duration) (any, error) {
 	delay := time.Duration(0)
 	for {
-		c.record(err, delay, elapsed)
+		c.record(req, err, delay, elapsed)
 		elsewhere := c.trail.Others()
 		if !c.retry.retryable(err) && !(elsewhere && c.retry.Retryable == nil && genai.KindOf(err).Failover()) {
 			if c.made == 1 {
@@ -167,6 +167,7 @@ func (c *retryCall) run(ctx context.Context, req any, next genai.AnyHandler, err
 		began := clock.Now()
 		resp, failure := next(genai.WithAttempt(ctx, c.made+1), req)
 		if failure == nil {
+			c.tried.Add(genai.Attempt{Target: c.trail.Target(), By: "retry", Delay: delay, Elapsed: time.Duration(clock.Now() - began)})
 			return resp, nil
 		}
 		err, elapsed = failure, time.Duration(clock.Now()-began)
@@ -174,7 +175,7 @@ func (c *retryCall) run(ctx context.Context, req any, next genai.AnyHandler, err
 }
 
 // record adds a failed attempt to the ledger. What another policy tried further in during the attempt stands for it.
-func (c *retryCall) record(err error, delay, elapsed time.Duration) {
+func (c *retryCall) record(req any, err error, delay, elapsed time.Duration) {
 	by := ""
 	if c.ledger != nil {
 		by = "retry"
@@ -185,15 +186,14 @@ func (c *retryCall) record(err error, delay, elapsed time.Duration) {
 		a := genai.Attempt{By: by, Kind: genai.KindOf(err), Delay: delay, Elapsed: elapsed}
 		if ok {
 			a.Target, a.RetryAfter = e.Target, e.RetryAfter
+			if e.Target != "" {
+				a.Target = cmp.Or(c.trail.Target(), e.Target) // a router's name for it says more than a client's, which is that of the server
+			}
 		}
+		a.Tokens = tokensSpent(req, err)
 		c.ledger = append(c.ledger, a)
-		c.told.Record(a)
+		c.tried.Add(a)
 		return
-	}
-	if e.Remote { // and nobody here has recorded them
-		for _, a := range e.Attempts {
-			c.told.Record(a)
-		}
 	}
 	first := len(c.ledger)
 	c.ledger = append(c.ledger, e.Attempts...)
@@ -275,6 +275,15 @@ func hintOf(err error) time.Duration {
 		return e.RetryAfter
 	}
 	return 0
+}
+
+// tokensSpent estimates what a failed attempt may have cost.
+func tokensSpent(req any, err error) int {
+	r, ok := req.(interface{ Tokens() int })
+	if e, is := errors.AsType[*genai.Error](err); !ok || is && e.Started == genai.StartedNo {
+		return 0
+	}
+	return r.Tokens()
 }
 
 func targetOf(err error) string {

@@ -88,15 +88,62 @@ func TestRetrySharesItsLimit(t *testing.T) {
 	})
 }
 
-func TestTrailTellsOfSuccess(t *testing.T) {
+func TestLedgerTellsOfSuccess(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		router, _ := routed(fail(genai.ServerError), fail(genai.Timeout), nil)
-		ctx := genai.WithTrail(t.Context())
-		got, err := genai.With(router.Handle, &resilience.Retry{})(ctx, nil)
-		tried := genai.TrailOf(ctx).Attempts()
-		if err != nil || got != "c" || len(tried) != 2 || tried[0].Target != "a" || tried[0].Kind != genai.ServerError ||
+		ledger := &genai.Ledger{Context: t.Context()}
+		got, err := genai.With(router.Handle, &resilience.Retry{})(ledger, nil)
+		tried := ledger.Attempts()
+		if err != nil || got != "c" || len(tried) != 3 || tried[2].Target != "c" || tried[2].By != "retry" || tried[2].Kind != "" || tried[0].Target != "a" || tried[0].Kind != genai.ServerError ||
 			tried[1].Target != "b" || tried[1].By != "retry" || tried[1].Kind != genai.Timeout || tried[1].Delay == 0 {
 			t.Errorf("got %v, %v after %+v", got, err, tried)
 		}
 	})
+}
+
+// TestLedger: whoever makes more than one attempt tells what became of each, once.
+func TestLedger(t *testing.T) {
+	late := func(ctx context.Context, _ any) (string, error) {
+		if genai.AttemptOf(ctx) == 1 {
+			<-ctx.Done()
+			return "", ctx.Err()
+		}
+		return "second", nil
+	}
+	fails := func(kind genai.Kind) genai.Handler[any, string] {
+		return func(context.Context, any) (string, error) { return "", &genai.Error{Kind: kind, Target: string(kind)} }
+	}
+	works := func(context.Context, any) (string, error) { return "fine", nil }
+	tests := map[string]struct {
+		handler genai.Handler[any, string]
+		want    string
+	}{
+		"nothing to tell":   {genai.With(works, &resilience.Retry{}, &resilience.Hedge{Delay: time.Second}), ""},
+		"nobody repeats":    {fails(genai.ServerError), ""},
+		"not repeated":      {genai.With(fails(genai.InvalidRequest), &resilience.Retry{}), "/invalid_request"},
+		"all fail":          {genai.With(fails(genai.ServerError), &resilience.Retry{}), "/server_error retry/server_error retry/server_error"},
+		"the hedge wins":    {genai.With(late, &resilience.Hedge{Delay: time.Second}), "/cancelled hedge/"},
+		"hedge in retry":    {genai.With(late, &resilience.Retry{}, &resilience.Hedge{Delay: time.Second}), "/cancelled hedge/"},
+		"fallback":          {route.Fallback(fails(genai.ServerError), works), "/server_error fallback/"},
+		"fallbacks fail":    {route.Fallback(fails(genai.ServerError), fails(genai.Timeout)), "/server_error fallback/timeout"},
+		"fallback in retry": {genai.With(route.Fallback(fails(genai.ServerError), works), &resilience.Retry{}), "/server_error fallback/"},
+		"retry in fallback": {route.Fallback(genai.With(fails(genai.ServerError), &resilience.Retry{Attempts: 2}), works), "/server_error retry/server_error fallback/"},
+		"cascade": {route.Cascade(func(_ context.Context, _ any, answer string) bool { return answer != "fine" }, works, fails(genai.Timeout)),
+			"cascade/timeout"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ledger := &genai.Ledger{Context: t.Context()}
+				_, _ = test.handler(ledger, "a prompt")
+				var got []string
+				for _, a := range ledger.Attempts() {
+					got = append(got, a.By+"/"+string(a.Kind))
+				}
+				if strings.Join(got, " ") != test.want {
+					t.Errorf("the ledger says %q, want %q", got, test.want)
+				}
+			})
+		})
+	}
 }

@@ -28,7 +28,7 @@ func (d *Deadline) Wrap(next genai.AnyHandler) genai.AnyHandler {
 		if earlier(ctx, total) {
 			return next(ctx, req)
 		}
-		return within(&timebox.Context{Context: ctx, End: clock.Now() + int64(total), Causes: causes}, req, next, nil)
+		return within(&timebox.Context{Context: ctx, End: clock.Now() + int64(total), Causes: causes}, req, next, nil, nil)
 	}
 }
 
@@ -49,6 +49,12 @@ type Timeouts struct {
 	// Idle bounds how long the consumer of a stream waits for one more piece. The time it takes to use a piece does not
 	// count. It acts no sooner than the value and at most an eighth of it later. The default is 20 s.
 	Idle time.Duration
+
+	// Pace is how many pieces a second a stream has to begin with. Its first Sample pieces are held back until they are all there,
+	// or the stream has ended; if that takes longer than it may, the attempt fails before the caller has seen any of it, so that a
+	// policy further out can make another. The default is none, and to hold nothing back.
+	Pace   float64
+	Sample int // 0 means 16
 }
 
 // Wrap returns next with the limits around each of its calls.
@@ -64,6 +70,10 @@ func (t *Timeouts) Wrap(next genai.AnyHandler) genai.AnyHandler {
 		End:   limitError("Timeouts.Attempt", "no end of the attempt", attempt),
 		First: limitError("Timeouts.FirstToken", "nothing", first),
 	}
+	var slow *sample
+	if t.Pace > 0 {
+		slow = newSample(or(t.Sample, 16), t.Pace)
+	}
 	return func(ctx context.Context, req any) (any, error) {
 		c := &timebox.Context{Context: ctx, Causes: causes}
 		var left time.Duration // until the caller's deadline
@@ -78,12 +88,12 @@ func (t *Timeouts) Wrap(next genai.AnyHandler) genai.AnyHandler {
 		if first > 0 && (!bounded || first < left) {
 			c.First = now + int64(first)
 		}
-		return within(c, req, next, stalled)
+		return within(c, req, next, stalled, slow)
 	}
 }
 
 // within calls next under c, which it releases when the response is over.
-func within(c *timebox.Context, req any, next genai.AnyHandler, stalled *stall) (any, error) {
+func within(c *timebox.Context, req any, next genai.AnyHandler, stalled *stall, slow *sample) (any, error) {
 	lasts := false
 	defer func() {
 		if !lasts {
@@ -104,6 +114,12 @@ func within(c *timebox.Context, req any, next genai.AnyHandler, stalled *stall) 
 	if !inTime { // the stream was opened under a context that has ended just now
 		genai.Discard(resp)
 		return nil, c.Causes.First
+	}
+	if slow != nil {
+		if err := slow.hold(c, resp); err != nil {
+			genai.Discard(resp)
+			return nil, err
+		}
 	}
 	lasts = true
 	if stalled == nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -69,6 +70,9 @@ func TestTimeouts(t *testing.T) {
 		"a tighter deadline":           {policy: &resilience.Timeouts{FirstToken: 3 * second}, deadline: second, model: slow{first: 4 * second}, kind: genai.DeadlineExceeded, after: second},
 		"a looser deadline":            {policy: &resilience.Timeouts{FirstToken: 3 * second}, deadline: time.Minute, model: slow{first: 4 * second}, kind: genai.Timeout, field: "Timeouts.FirstToken", after: 3 * second},
 		"a deadline midway":            {policy: &resilience.Timeouts{}, deadline: 2 * second, model: slow{gaps: []time.Duration{3 * second}}, kind: genai.DeadlineExceeded, after: 2 * second},
+		"a pace that is kept":          {policy: &resilience.Timeouts{Pace: 2, Sample: 4}, model: slow{gaps: []time.Duration{second / 2, second / 2, second / 2, second, second}}, after: 3500 * time.Millisecond},
+		"too slow a pace":              {policy: &resilience.Timeouts{Pace: 2, Sample: 4}, model: slow{first: second, gaps: []time.Duration{second, second, second}}, kind: genai.Timeout, field: "Timeouts.Pace", after: 3 * second},
+		"shorter than the sample":      {policy: &resilience.Timeouts{Pace: 2}, model: slow{gaps: []time.Duration{second, second}}, after: 2 * second},
 		"Deadline":                     {policy: &resilience.Deadline{Total: 3 * second}, model: slow{first: 2 * second, gaps: []time.Duration{2 * second}}, kind: genai.Timeout, field: "Deadline.Total", after: 3 * second},
 		"Deadline, by default":         {policy: &resilience.Deadline{}, model: slow{first: time.Hour}, kind: genai.Timeout, field: "Deadline.Total", after: 10 * time.Minute},
 		"Deadline, not reached":        {policy: &resilience.Deadline{}, model: slow{first: second}, after: second},
@@ -118,6 +122,44 @@ func TestTimeoutsWhatComesTooLate(t *testing.T) {
 		s, err := h(t.Context(), nil)
 		if s != nil || !errors.Is(err, genai.Timeout) || !closed {
 			t.Errorf("got %v, %v; closed: %v", s, err, closed)
+		}
+	})
+}
+
+// A stream that begins too slowly is made again before the caller has seen any of it, and closed; one that breaks while it
+// is held back as well.
+func TestTimeoutsPace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		calls, closed := 0, atomic.Int32{}
+		model := func(ctx context.Context, _ any) (*genai.Stream[int], error) {
+			calls++
+			call, n := calls, 0
+			return genai.NewStream(context.WithoutCancel(ctx), func() (int, error) { // heeds Close alone
+				n++
+				switch {
+				case call == 1 && n > 1:
+					time.Sleep(10 * time.Second)
+				case call == 2 && n == 3:
+					return 0, genai.Errorf(genai.Truncated, "cut")
+				case n == 30:
+					return 0, io.EOF
+				}
+				return 100*call + n, nil
+			}, func() { closed.Add(1) })
+		}
+		h := genai.With(model, &resilience.Retry{Retryable: func(error) bool { return true }}, &resilience.Timeouts{Pace: 2, Sample: 4})
+		s, err := h(t.Context(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := 300
+		for piece, err := range s.All() {
+			if n++; piece != n || err != nil {
+				t.Fatalf("got %d, %v, want %d", piece, err, n)
+			}
+		}
+		if n != 329 || calls != 3 || closed.Load() != 3 {
+			t.Errorf("%d pieces of %d calls, of which %d were closed", n-300, calls, closed.Load())
 		}
 	})
 }

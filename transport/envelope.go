@@ -23,6 +23,9 @@ type Envelope struct {
 // EnvelopeOf returns what a call under ctx carries.
 func EnvelopeOf(ctx context.Context) Envelope {
 	e := Envelope{Attempt: genai.AttemptOf(ctx), Priority: genai.PriorityOf(ctx), Reply: replyTo(ctx)}
+	if tried := genai.LedgerOf(ctx); tried != nil && e.Reply == nil {
+		e.Reply = &Reply{tried: tried} // nobody wants metadata, but somebody further out wants to know what was tried
+	}
 	if m := metadataOf(ctx); m != nil {
 		e.Metadata, e.Key, e.Caller = m.pairs, m.key, m.caller
 	}
@@ -39,7 +42,7 @@ func (e Envelope) Open(ctx context.Context) (context.Context, error) {
 		ctx = genai.WithPriority(ctx, e.Priority)
 	}
 	if e.Reply != nil {
-		ctx = context.WithValue(ctx, ownReplyKey{}, e.Reply)
+		ctx = context.WithValue(e.Reply.note(ctx), ownReplyKey{}, e.Reply)
 	}
 	if len(e.Metadata) == 0 && e.Key == "" && e.Caller == "" {
 		return ctx, nil

@@ -51,7 +51,7 @@ func (l *ledger) handle(ctx context.Context, req any) (any, error) {
 		// The run outlives its first caller; what has the deadline and the cancellation of nobody is its own.
 		inner, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 		r.cancel = cancel
-		go l.drive(context.WithValue(inner, ownReplyKey{}, r.reply), r, id, req) // ends with the handler, or soon after all callers have left
+		go l.drive(context.WithValue(r.reply.note(inner), ownReplyKey{}, r.reply), r, id, req) // ends with the handler, or soon after all callers have left
 	}
 	return r.read(ctx, l.spec)
 }
@@ -189,9 +189,7 @@ func (l *ledger) replay(r *run, found []byte) {
 	case !old.kept:
 		err = conflict("the call was answered, but its result was too large to be kept")
 	default:
-		for name, value := range old.Metadata {
-			_ = r.reply.Set(name, value) // it was checked when the handler set it
-		}
+		r.reply.Arrive(old.Metadata)
 		for _, m := range old.messages {
 			r.add(m)
 		}

@@ -172,6 +172,7 @@ func onlyNameBytes(name string) bool {
 type Reply struct {
 	mu    sync.Mutex
 	pairs map[string]string
+	tried *genai.Ledger
 }
 
 // The Reply that a handler sets is not the one in which the calls that it makes collect theirs.
@@ -183,8 +184,19 @@ type (
 // WithReply returns a context whose Reply collects what the calls made under it bring back. Handlers further in do not
 // see it: a reply goes back one call.
 func WithReply(ctx context.Context) (context.Context, *Reply) {
-	r := &Reply{}
-	return context.WithValue(ctx, replyKey{}, r), r
+	r := &Reply{tried: &genai.Ledger{Context: ctx}}
+	return context.WithValue(r.tried, replyKey{}, r), r
+}
+
+// Attempts returns what was tried for the calls, by whatever repeated them on either side: see [genai.Ledger].
+func (r *Reply) Attempts() []genai.Attempt {
+	if r == nil {
+		return nil
+	}
+	r.mu.Lock()
+	tried := r.tried
+	r.mu.Unlock()
+	return tried.Attempts()
 }
 
 // ReplyOf returns the Reply that a handler sets, or nil if nobody wants one.

@@ -168,7 +168,7 @@ func TestEnvelope(t *testing.T) {
 	if genai.AttemptOf(inner) != 3 || transport.Metadata(inner, "a") != "b" || transport.ReplyOf(inner) != e.Reply {
 		t.Errorf("the handler has %+v", transport.EnvelopeOf(inner))
 	}
-	if next := transport.EnvelopeOf(inner); next.Reply != nil {
+	if next := transport.EnvelopeOf(inner); next.Reply == e.Reply {
 		t.Error("what the handler replies is where its own calls bring their replies")
 	}
 	for name, e := range map[string]transport.Envelope{"zero": {}, "first attempt": {Attempt: 1}, "empty metadata": {Metadata: map[string]string{}}} {

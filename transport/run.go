@@ -122,7 +122,7 @@ func (r *run) wanted(ctx context.Context) bool {
 func (r *run) record(err error) *record {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	old := &record{recordHead: recordHead{Request: r.request, Done: true, Metadata: r.reply.All()}}
+	old := &record{recordHead: recordHead{Request: r.request, Done: true, Metadata: r.reply.Last()}}
 	if err != nil {
 		old.Problem = ProblemOf(err)
 	}
@@ -172,7 +172,7 @@ func (r *run) read(ctx context.Context, spec *Spec) (any, error) {
 	if !spec.Streams {
 		defer r.leave(ctx)
 		m, err := r.message(0, ctx.Done())
-		r.bringBack(ctx)
+		ReplyOf(ctx).Arrive(r.reply.Last())
 		if err == nil {
 			return spec.DecodeResponse(m)
 		}
@@ -189,20 +189,15 @@ func (r *run) read(ctx context.Context, spec *Spec) (any, error) {
 	return spec.Receive(ctx, func() (Message, error) {
 		at++
 		m, err := r.message(at, stopped)
-		if at == 0 || err != nil {
-			r.bringBack(ctx)
+		switch {
+		case err != nil:
+			ReplyOf(ctx).Arrive(r.reply.Last())
+		case at == 0:
+			ReplyOf(ctx).Arrive(r.reply.All())
 		}
 		return m, err
 	}, func() {
 		close(stopped)
 		r.leave(ctx)
 	})
-}
-
-// bringBack gives a caller what the handler has replied.
-func (r *run) bringBack(ctx context.Context) {
-	reply := ReplyOf(ctx)
-	for name, value := range r.reply.All() {
-		_ = reply.Set(name, value) // it was checked when the handler set it
-	}
 }

@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"net/http"
 	"os"
+	"slices"
+	"strings"
 
 	"github.com/dovetail-go/dovetail/examples/supportdesk/answers"
 	"github.com/dovetail-go/dovetail/examples/supportdesk/contract"
@@ -81,7 +83,7 @@ func (s *system) index(ctx context.Context) (*retrieval.Index, error) {
 	return index, err
 }
 
-// providers returns the model that the environment names; none means the offline model alone.
+// providers returns the models that the environment names; none means the offline model alone.
 func (s *system) providers() ([]answers.Provider, error) {
 	base, key, model := s.getenv("OPENAI_BASE_URL"), s.getenv("OPENAI_API_KEY"), s.getenv("OPENAI_MODEL")
 	switch {
@@ -91,6 +93,15 @@ func (s *system) providers() ([]answers.Provider, error) {
 		return nil, &genai.Error{Kind: genai.InvalidRequest, Field: "OPENAI_MODEL",
 			Message: "there is a provider, but no model: say which one it is to use"}
 	}
-	client := &openai.Client{BaseURL: base, Key: key, Model: model}
-	return []answers.Provider{{Name: model, Chat: client.Chat}}, nil
+	var providers []answers.Provider
+	for name := range strings.SplitSeq(model, ",") {
+		name = strings.TrimSpace(name)
+		if name == "" || slices.ContainsFunc(providers, func(p answers.Provider) bool { return p.Name == name }) {
+			return nil, &genai.Error{Kind: genai.InvalidRequest, Field: "OPENAI_MODEL",
+				Message: "models are separated by commas, and each has a name of its own"}
+		}
+		client := &openai.Client{BaseURL: base, Key: key, Model: name}
+		providers = append(providers, answers.Provider{Name: name, Chat: client.Chat})
+	}
+	return providers, nil
 }

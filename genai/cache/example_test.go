@@ -3,6 +3,8 @@ package cache_test
 import (
 	"context"
 	"fmt"
+	"sync"
+	"sync/atomic"
 
 	"github.com/dovetail-go/dovetail/genai"
 	"github.com/dovetail-go/dovetail/genai/cache"
@@ -44,4 +46,27 @@ func ExampleCache_tenant() {
 	// the balance of ann <nil>
 	// the balance of bob <nil>
 	// the balance of ann <nil>
+}
+
+// Ten people ask the same at the same time, and one call answers them.
+func ExampleCoalesce() {
+	var calls atomic.Int32
+	asked := make(chan struct{}, 10)
+	look := func(context.Context, string) (string, error) {
+		calls.Add(1)
+		for range 10 { // everybody has asked
+			<-asked
+		}
+		return "it is sunny", nil
+	}
+	ask := genai.With(look, &cache.Coalesce{Tenant: cache.Everyone})
+	ctx := genai.Listen(context.Background(), func(e genai.Event) { asked <- struct{}{} }) // "coalesce": another one has joined
+	var all sync.WaitGroup
+	for range 10 {
+		all.Go(func() { _, _ = ask(ctx, "what is the weather?") })
+	}
+	asked <- struct{}{} // the one who began
+	all.Wait()
+	fmt.Println("calls:", calls.Load())
+	// Output: calls: 1
 }

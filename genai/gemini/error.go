@@ -3,6 +3,7 @@ package gemini
 import (
 	"encoding/json"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -47,6 +48,9 @@ func understand(body []byte, status int, _ http.Header) exchange.Problem {
 		if len(d.Fields) > 0 && p.Field == "" {
 			p.Field = d.Fields[0].Field
 		}
+	}
+	if status == 0 { // inside of an answer the number says what the status would have
+		status, _ = strconv.Atoi(f.Text("code"))
 	}
 	p.Kind = kindOf(reason, p.Code, p.Message, status)
 	switch {

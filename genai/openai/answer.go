@@ -253,7 +253,7 @@ func (a *answer) decode(text []byte, whole bool) error {
 		case "object":
 			d.isError = string(s.Raw()) == `"error"`
 		case "message", "detail":
-			d.errorText = s.Raw() != nil || d.errorText
+			d.errorText = worded(s.Raw()) || d.errorText
 		case "code":
 			d.errorCode = s.Raw() != nil
 		default:
@@ -270,6 +270,9 @@ func failureIn(raw []byte) []byte {
 	}
 	return nil
 }
+
+// worded reports whether raw may be what a failure says of itself outside of an envelope: a text, or a list.
+func worded(raw []byte) bool { return len(raw) > 2 && (raw[0] == '"' || raw[0] == '[') }
 
 // groq looks for usage where one provider puts it.
 func (d *document) groq(s *jsonscan.Scanner) {

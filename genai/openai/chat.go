@@ -32,7 +32,7 @@ func (c *Client) converse(ctx context.Context, req *genai.ChatRequest, stream bo
 	if err != nil {
 		return nil, err
 	}
-	body, err := c.encodeChat(x, x.Base.Host, req, stream)
+	body, err := c.encodeChat(x, req, stream)
 	if err != nil {
 		return nil, err
 	}

@@ -3,7 +3,6 @@ package openai
 import (
 	"context"
 	"net/http"
-	"strings"
 
 	"github.com/dovetail-go/dovetail/genai"
 	"github.com/dovetail-go/dovetail/internal/exchange"
@@ -13,12 +12,17 @@ import (
 // for concurrent use; its fields must not be changed while it is used.
 type Client struct {
 	BaseURL string // up to the version, such as "http://localhost:8000/v1"; empty: https://api.openai.com/v1. A query is kept
-	Key     string // sent as a bearer token; empty: none, which OpenAI itself refuses
+	Key     string // sent as a bearer token, or as Azure wants it; empty: none, which OpenAI itself refuses
 	Model   string // for requests that name none
 	Name    string // what errors call the server; empty: its host
 
-	// Header is sent with every request, over the fields that the client sets itself. A server that wants its key in a
-	// header of its own, as Azure does in Api-Key, gets it here.
+	// Dialect is what kind of server it is, where its host does not tell, as behind a proxy: "openai", "azure", "mistral",
+	// "groq", "openrouter", "deepseek", "ollama", "vllm", "llamacpp", or "compatible" for any other. Empty: the host tells,
+	// and a host that is not known is "compatible".
+	Dialect string
+
+	// Header is sent with every request, over the fields that the client sets itself. Credentials that are not a bearer token,
+	// or not a key of Azure, go here.
 	Header http.Header
 
 	// HTTP sends the requests; nil: a plain client. Its CheckRedirect is not used. Leave its Timeout at zero: it would
@@ -35,7 +39,12 @@ const openAI = "https://api.openai.com/v1"
 // An ask is an exchange with a server, and what must be known about the server to ask it.
 type ask struct {
 	*exchange.Exchange
-	official bool // the server is OpenAI's own, or Azure's, which are strict and up to date
+	*dialect
+}
+
+// encoder returns what writes a request to the server.
+func (x ask) encoder() *encoder {
+	return &encoder{exchange.Check{X: x.Exchange, Provider: x.provider}, x.dialect, x.Base.Host}
 }
 
 // begin makes an exchange, unless the client is not set up for it.
@@ -51,17 +60,28 @@ func (c *Client) begin(op string) (ask, error) {
 	if err != nil {
 		return ask{}, err
 	}
-	host := x.Base.Hostname()
-	if host == "api.openai.com" && c.Key == "" && c.Header.Get("Authorization") == "" {
-		return ask{}, x.Refuse(genai.Unauthenticated, "Key", "api.openai.com needs a key")
+	d, ok := dialectOf(c.Dialect, x.Base.Hostname())
+	if !ok {
+		return ask{}, x.Refuse(genai.InvalidRequest, "Dialect", "there is no such dialect")
 	}
-	return ask{x, host == "api.openai.com" || strings.HasSuffix(host, ".openai.azure.com")}, nil
+	if d.needsKey && c.Key == "" && c.Header.Get("Authorization") == "" {
+		return ask{}, x.Refuse(genai.Unauthenticated, "Key", d.provider+" needs a key")
+	}
+	return ask{x, d}, nil
 }
 
 // post sends body and returns nil if the response promises an answer.
 func (c *Client) post(ctx context.Context, x ask, path, accept string, body []byte) error {
-	h := http.Header{"Accept": {accept}}
-	if c.Key != "" {
+	return c.send(ctx, x, path, http.Header{"Accept": {accept}}, body)
+}
+
+// send is post with headers of one's own. It changes them.
+func (c *Client) send(ctx context.Context, x ask, path string, h http.Header, body []byte) error {
+	switch {
+	case c.Key == "":
+	case x.keyHeader != "":
+		h[x.keyHeader] = []string{c.Key}
+	default:
 		h["Authorization"] = []string{"Bearer " + c.Key}
 	}
 	return x.Post(ctx, path, h, body)

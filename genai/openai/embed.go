@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/dovetail-go/dovetail/genai"
 	"github.com/dovetail-go/dovetail/internal/exchange"
@@ -16,6 +17,7 @@ type embedBody struct {
 	Model      string   `json:"model,omitzero"`
 	Input      []string `json:"input"`
 	Dimensions *int     `json:"dimensions,omitzero"`
+	Dimension  *int     `json:"output_dimension,omitzero"` // Mistral's name for it
 	Encoding   string   `json:"encoding_format,omitzero"`
 	User       string   `json:"user,omitzero"`
 }
@@ -34,13 +36,19 @@ func (c *Client) Embed(ctx context.Context, req *genai.EmbedRequest) (*genai.Emb
 		return nil, x.Refuse(genai.InvalidRequest, "input", "there is no text to embed")
 	}
 	b := embedBody{Model: req.Model, Input: req.Input, Dimensions: req.Dimensions, User: req.EndUser}
+	if x.dimensions == "output_dimension" {
+		b.Dimensions, b.Dimension = nil, req.Dimensions
+	}
 	if b.Model == "" {
 		b.Model = c.Model
 	}
-	if x.official {
-		if b.Model == "" {
-			return nil, x.Refuse(genai.InvalidRequest, "model", "neither the request nor the client names a model")
-		}
+	if b.Model == "" && x.needsName {
+		return nil, x.Refuse(genai.InvalidRequest, "model", "neither the request nor the client names a model")
+	}
+	if req.EndUser != "" && slices.Contains(x.lacks, "end_user") {
+		return nil, x.Refuse(genai.Unsupported, "end_user", x.provider+" has no such setting")
+	}
+	if x.strict {
 		b.Encoding = "base64" // a quarter of the size; not every other server knows it
 	}
 	body, err := x.Body(b, nil)
@@ -140,7 +148,7 @@ func (d *vectors) decode(text []byte) error {
 		case "error":
 			d.failure = failureIn(s.Raw())
 		case "message", "detail":
-			d.flat = s.Raw() != nil || d.flat
+			d.flat = worded(s.Raw()) || d.flat
 		case "data":
 			d.listed = s.Next() == '['
 			if s.Open('[') {

@@ -223,8 +223,8 @@ func (e *encoder) audio(b genai.Blob, at string) *inputAudio {
 	case "wave", "vnd.wave":
 		format = "wav"
 	}
-	if e.official && format != "mp3" && format != "wav" {
-		e.Bad(genai.Unsupported, at, "OpenAI takes audio/mpeg and audio/wav")
+	if e.d.strict && format != "mp3" && format != "wav" {
+		e.Bad(genai.Unsupported, at, "%s takes audio/mpeg and audio/wav", e.Provider)
 	}
 	return &inputAudio{Data: base64.StdEncoding.EncodeToString(data), Format: format}
 }
@@ -233,8 +233,8 @@ func (e *encoder) file(f *genai.File, at string) *file {
 	switch {
 	case f.ID != "":
 		return &file{ID: f.ID}
-	case f.Blob.URL() != "" && e.official:
-		e.Bad(genai.Unsupported, at, "OpenAI takes the bytes or the id of a file here, and no URL")
+	case f.Blob.URL() != "" && e.d.strict:
+		e.Bad(genai.Unsupported, at, "%s takes the bytes or the id of a file here, and no URL", e.Provider)
 		return nil
 	}
 	return &file{Name: f.Name, Data: e.url(f.Blob, at)}

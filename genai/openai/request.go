@@ -23,6 +23,7 @@ type chatBody struct {
 	TopK              *int              `json:"top_k,omitzero"`
 	Stop              []string          `json:"stop,omitempty"`
 	Seed              *int64            `json:"seed,omitzero"`
+	RandomSeed        *int64            `json:"random_seed,omitzero"`
 	FrequencyPenalty  *float64          `json:"frequency_penalty,omitzero"`
 	PresencePenalty   *float64          `json:"presence_penalty,omitzero"`
 	LogProbs          bool              `json:"logprobs,omitzero"`
@@ -67,38 +68,47 @@ type jsonSchema struct {
 // An encoder turns a request into its body, or finds out what in it this interface has no words for.
 type encoder struct {
 	exchange.Check
-	official bool
-	origin   string // whose opaque data may be sent
+	d      *dialect
+	origin string // whose opaque data may be sent
 }
 
 // encodeChat returns the body of a chat request.
-func (c *Client) encodeChat(x ask, origin string, req *genai.ChatRequest, stream bool) ([]byte, error) {
-	e := &encoder{exchange.Check{X: x.Exchange}, x.official, origin}
+func (c *Client) encodeChat(x ask, req *genai.ChatRequest, stream bool) ([]byte, error) {
+	e := x.encoder()
 	if !e.Messages(req) {
 		return nil, e.Err
 	}
 	b := chatBody{
-		Model: req.Model, Stream: stream, Temperature: req.Temperature, TopP: req.TopP, Stop: req.Stop, Seed: req.Seed,
+		Model: req.Model, Stream: stream, Temperature: req.Temperature, TopP: req.TopP, Stop: req.Stop,
 		FrequencyPenalty: req.FrequencyPenalty, PresencePenalty: req.PresencePenalty,
 		CacheKey: req.CacheKey, ServiceTier: req.ServiceTier, Metadata: req.Metadata,
 	}
 	if b.Model == "" {
 		b.Model = c.Model
 	}
-	if b.Model == "" && x.official {
+	if b.Model == "" && x.needsName {
 		e.Bad(genai.InvalidRequest, "model", "neither the request nor the client names a model")
 	}
-	if stream {
+	if stream && !x.noStreamOptions {
 		b.StreamOptions = &streamOptions{IncludeUsage: true}
 	}
 	// The names differ where the interface moved on and most of those who took it over did not.
-	if e.official {
-		b.MaxCompletion, b.SafetyIdentifier = req.MaxTokens, req.EndUser
-		if req.TopK != nil {
-			e.Bad(genai.Unsupported, "top_k", "OpenAI has no such tunable")
-		}
+	x.check(e, req)
+	b.TopK = req.TopK
+	if x.strict {
+		b.MaxCompletion = req.MaxTokens
 	} else {
-		b.MaxTokens, b.User, b.TopK = req.MaxTokens, req.EndUser, req.TopK
+		b.MaxTokens = req.MaxTokens
+	}
+	if x.endUser == "safety_identifier" {
+		b.SafetyIdentifier = req.EndUser
+	} else {
+		b.User = req.EndUser
+	}
+	if x.seed == "random_seed" {
+		b.RandomSeed = req.Seed
+	} else {
+		b.Seed = req.Seed
 	}
 	if req.LogProbs != nil {
 		b.LogProbs, b.TopLogProbs = true, req.LogProbs

@@ -28,6 +28,10 @@ func usageOf(raw []byte) *genai.Usage {
 	if err := json.Unmarshal(raw, &t); err != nil || t.Prompt == nil {
 		return nil
 	}
+	return t.usage()
+}
+
+func (t *tokens) usage() *genai.Usage {
 	u := &genai.Usage{
 		Input:      int(*t.Prompt),
 		Output:     int(t.Completion),
@@ -39,4 +43,29 @@ func usageOf(raw []byte) *genai.Usage {
 		u.Output += u.Reasoning // some count it beside the output; the total tells
 	}
 	return u
+}
+
+// responseTokens is the same count under the names that the newer interfaces of OpenAI have for it.
+type responseTokens struct {
+	Input        *float64 `json:"input_tokens"`
+	Output       float64  `json:"output_tokens"`
+	Total        float64  `json:"total_tokens"`
+	InputDetails struct {
+		Cached     float64 `json:"cached_tokens"`
+		CacheWrite float64 `json:"cache_write_tokens"`
+	} `json:"input_tokens_details"`
+	OutputDetails struct {
+		Reasoning float64 `json:"reasoning_tokens"`
+	} `json:"output_tokens_details"`
+}
+
+// responseUsage translates a count; nil if it cannot be understood, which is not zero.
+func responseUsage(raw []byte) *genai.Usage {
+	var r responseTokens
+	if err := json.Unmarshal(raw, &r); err != nil || r.Input == nil {
+		return nil
+	}
+	t := tokens{Prompt: r.Input, Completion: r.Output, Total: r.Total, Reasoning: r.OutputDetails.Reasoning}
+	t.PromptDetails.Cached, t.PromptDetails.CacheWrite = r.InputDetails.Cached, r.InputDetails.CacheWrite
+	return t.usage()
 }

@@ -123,7 +123,7 @@ func TestAffinityIsAPreference(t *testing.T) {
 		}
 	}
 	// An attempt that follows another goes elsewhere, but for one key always to the same.
-	ctx := genai.WithTrail(t.Context())
+	ctx := &genai.Trail{Context: t.Context()}
 	first, _ := r.Handle(ctx, "k")
 	second, _ := r.Handle(ctx, "k")
 	if first == second {

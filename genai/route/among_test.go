@@ -211,7 +211,7 @@ func TestHintIsThatOfTheSoonest(t *testing.T) {
 		}
 		r := route.Among(&route.RoundRobin{}, route.To("a", limited(30*time.Second)), route.To("b", limited(10*time.Second)),
 			route.To("c", limited(20*time.Second)))
-		ctx := genai.WithTrail(t.Context())
+		ctx := &genai.Trail{Context: t.Context()}
 		hints := map[string]time.Duration{"a": 30 * time.Second, "b": 10 * time.Second, "c": 20 * time.Second}
 		var left time.Duration
 		for i := range 3 {

@@ -15,7 +15,7 @@ import (
 // over too.
 //
 // If the last stage fails, so does the call, even if an earlier stage had an answer: it was not accepted. The error is as
-// that of [Fallback]; its Attempts tell of the answers that were turned down, which have no Kind. Each step to another
+// that of [Fallback]; its Attempts tell of the answers that were turned down, which have no Kind; those are not in the [genai.Ledger]. Each step to another
 // stage is told as an event of the name "cascade" (see [genai.Listen]). What the stages cost adds up; accept sees
 // every answer but the last, with its usage.
 //
@@ -31,10 +31,17 @@ func Cascade[Req, Resp any](accept func(ctx context.Context, req Req, resp Resp)
 			resp, err := stage(ctx, req)
 			last := i == len(stages)-1
 			if err == nil && (last || accepted(ctx, req, resp, accept)) {
+				if i > 0 {
+					note(ctx, "cascade", i, failure{nil, time.Duration(clock.Now() - began)})
+				}
 				return resp, nil
 			}
 			tried = append(tried, failure{err, time.Duration(clock.Now() - began)})
-			if ctx.Err() != nil || last || !onward(genai.KindOf(err)) {
+			on := ctx.Err() == nil && !last && onward(genai.KindOf(err))
+			if err != nil && (on || i > 0) {
+				note(ctx, "cascade", i, tried[i])
+			}
+			if !on {
 				break
 			}
 			step := genai.Event{Name: "cascade", Kind: genai.KindOf(err), Attempt: i + 1, Elapsed: tried[i].elapsed}

@@ -45,20 +45,18 @@ func FallbackWhen[Req, Resp any](when func(error) bool, handlers ...genai.Handle
 			began := clock.Now()
 			resp, err := h(ctx, req)
 			if err == nil {
+				if i > 0 {
+					note(ctx, "fallback", i, failure{nil, time.Duration(clock.Now() - began)})
+				}
 				return resp, nil
 			}
 			failed = append(failed, failure{err, time.Duration(clock.Now() - began)})
 			e := genai.AsError(err)
-			trail := genai.TrailOf(ctx)
-			if trail != nil && (len(e.Attempts) == 0 || e.Remote) {
-				for _, a := range attempts(e, failed[i].elapsed) {
-					if a.By == "" && i > 0 {
-						a.By = "fallback"
-					}
-					trail.Record(a)
-				}
+			on := ctx.Err() == nil && i < len(handlers)-1 && when(err) && genai.TrailOf(ctx).Take()
+			if on || i > 0 {
+				note(ctx, "fallback", i, failed[i])
 			}
-			if ctx.Err() != nil || i == len(handlers)-1 || !when(err) || !trail.Take() {
+			if !on {
 				break
 			}
 			genai.Emit(ctx, genai.Event{Name: "fallback", Target: e.Target, Kind: e.Kind, Attempt: i + 1, Elapsed: failed[i].elapsed})
@@ -74,6 +72,26 @@ func FallbackWhen[Req, Resp any](when func(error) bool, handlers ...genai.Handle
 type failure struct {
 	err     error
 	elapsed time.Duration
+}
+
+// note tells the ledger of the try at handler i, if nobody further in has.
+func note(ctx context.Context, by string, i int, f failure) {
+	ledger := genai.LedgerOf(ctx)
+	if ledger == nil {
+		return
+	}
+	a := genai.Attempt{Elapsed: f.elapsed}
+	if f.err != nil {
+		e := genai.AsError(f.err)
+		if len(e.Attempts) > 0 {
+			return
+		}
+		a = attempts(e, f.elapsed)[0]
+	}
+	if i > 0 {
+		a.By = by
+	}
+	ledger.Add(a)
 }
 
 // summary makes one error out of what was tried. A single failure needs nothing, unless it hides that ctx is over.

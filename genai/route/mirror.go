@@ -114,7 +114,7 @@ func (m *Mirror[Req, Resp]) take(ctx context.Context, req Req) (own context.Cont
 		own = context.WithoutCancel(m.Context(ctx))
 	}
 	// A retry of the caller must not avoid a target because the shadow was there.
-	own = genai.WithTrail(own)
+	own = &genai.Trail{Context: own}
 	if any(req) == nil {
 		return own, req, nil
 	}

@@ -238,7 +238,7 @@ func TestMirrorLeavesNoTrail(t *testing.T) {
 		r := route.Among(&route.RoundRobin{}, route.To("a", says("a")), route.To("b", says("b")))
 		m := &route.Mirror[string, string]{Main: fails(genai.Unavailable), Shadow: r.Handle,
 			Context: func(ctx context.Context) context.Context { return ctx }}
-		ctx := genai.WithTrail(t.Context())
+		ctx := &genai.Trail{Context: t.Context()}
 		_, _ = m.Handle(ctx, "q")
 		synctest.Wait()
 		for range 10 {

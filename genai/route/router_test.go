@@ -131,7 +131,7 @@ func TestReady(t *testing.T) {
 // again makes n attempts at one request, as a retry does, and returns who was asked.
 func again(t *testing.T, h genai.Handler[string, string], n int) []string {
 	t.Helper()
-	ctx := genai.WithTrail(t.Context())
+	ctx := &genai.Trail{Context: t.Context()}
 	var asked []string
 	for i := range n {
 		_, err := h(genai.WithAttempt(ctx, i+1), "q")
@@ -398,7 +398,7 @@ func TestSetWhileCallsRun(t *testing.T) {
 				for i := range 500 {
 					ctx := t.Context()
 					if i%3 == 0 {
-						ctx = genai.WithTrail(ctx)
+						ctx = &genai.Trail{Context: ctx}
 						_, _ = r.Handle(ctx, "q")
 					}
 					if answer, err := r.Handle(ctx, "q"); err != nil || answer == "never" {

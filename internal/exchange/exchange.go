@@ -99,10 +99,13 @@ func (x *Exchange) Max() int {
 }
 
 // Post sends body to path, which is put behind the path of Base, and returns nil if the status of the response is one of
-// success. Its body is then open, and up to the caller. h is changed: the fields of the Server win over it.
+// success. Its body is then open, and up to the caller. body is JSON unless h says otherwise. h is changed: the fields of the
+// Server win over it.
 func (x *Exchange) Post(ctx context.Context, path string, h http.Header, body []byte) error {
 	x.body.Reset(body)
-	h["Content-Type"] = []string{"application/json"}
+	if h["Content-Type"] == nil {
+		h["Content-Type"] = []string{"application/json"}
+	}
 	return x.send(ctx, http.MethodPost, path, h, int64(len(body)))
 }
 

@@ -2,10 +2,12 @@ package httptransport_test
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 
 	"github.com/dovetail-go/dovetail/transport/httptransport"
@@ -102,10 +104,12 @@ func TestSmuggling(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			before := calls.Load()
 			conn := connect(t, address)
-			fmt.Fprintf(conn, "POST /test/whoami HTTP/1.1\r\nHost: localhost\r\n%sConnection: close\r\n\r\n%s", c.headers, c.body)
-			fmt.Fprint(conn, hidden)
+			fmt.Fprintf(conn, "POST /test/whoami HTTP/1.1\r\nHost: localhost\r\n%sConnection: close\r\n\r\n%s%s", c.headers, c.body, hidden)
 			answers := bufio.NewReader(conn)
 			resp, err := http.ReadResponse(answers, nil)
+			if errors.Is(err, syscall.ECONNRESET) && c.calls == 0 && calls.Load() == before {
+				return // net/http closes without reading on, so that its refusal may be lost on the way
+			}
 			if err != nil {
 				t.Fatal(err)
 			}

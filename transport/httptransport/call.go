@@ -139,7 +139,7 @@ func (c *Client) try(ctx context.Context, hr *http.Request, sent *body) (_ *http
 		return nil, nil, c.lost(err, sent)
 	}
 	pairs := metadataIn(resp.Header)
-	bringBack(transport.EnvelopeOf(ctx).Reply, pairs)
+	transport.EnvelopeOf(ctx).Reply.Arrive(pairs)
 	if resp.StatusCode == http.StatusOK {
 		return resp, nil, nil
 	}

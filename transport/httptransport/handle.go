@@ -236,7 +236,7 @@ func (c *call) answer(resp any) {
 		}
 	}
 	h := c.w.Header()
-	setMetadata(h, c.reply.All())
+	setMetadata(h, c.reply.Last())
 	h["Content-Type"] = headerValue(contentType)
 	h["Content-Length"] = []string{strconv.FormatInt(lengthOf(body), 10)}
 	c.begun = true
@@ -277,10 +277,10 @@ func (c *call) flush() error {
 func (c *call) fail(err error) {
 	switch {
 	case c.pump != nil:
-		c.pump.finish(c.trailer(frameError, eventError, trailer{transport.ProblemOf(err), c.reply.All()}))
+		c.pump.finish(c.trailer(frameError, eventError, trailer{transport.ProblemOf(err), c.reply.Last()}))
 	case !c.begun:
 		c.begun = true
-		setMetadata(c.w.Header(), c.reply.All())
+		setMetadata(c.w.Header(), c.reply.Last())
 		writeProblem(c.w, transport.ProblemOf(err))
 	}
 }

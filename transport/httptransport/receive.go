@@ -109,7 +109,7 @@ func (r *receiver) end(text []byte, failed bool) error {
 	if err := json.Unmarshal(text, &t); err != nil {
 		return genai.Errorf(genai.Malformed, "the end of the stream cannot be understood")
 	}
-	bringBack(r.reply, t.Metadata)
+	r.reply.Arrive(t.Metadata)
 	if failed {
 		return t.Problem.Err()
 	}

@@ -16,7 +16,7 @@ func (c *call) stream(resp any) {
 		m, err := c.piece(resp)
 		if err == io.EOF {
 			c.start()
-			c.pump.finish(c.trailer(frameEnd, eventEnd, trailer{Metadata: c.reply.All()}))
+			c.pump.finish(c.trailer(frameEnd, eventEnd, trailer{Metadata: c.reply.Last()}))
 			return
 		}
 		if err != nil {

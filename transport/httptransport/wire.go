@@ -100,17 +100,6 @@ func metadataIn(h http.Header) map[string]string {
 	return pairs
 }
 
-// bringBack gives the caller the metadata that came back. What breaks the rules, which our own servers keep, is left out:
-// it must not cost the caller an answer that was paid for.
-func bringBack(reply *transport.Reply, pairs map[string]string) {
-	if reply == nil {
-		return
-	}
-	for name, value := range pairs {
-		_ = reply.Set(name, value)
-	}
-}
-
 // timeLeft returns how long the caller still waits; ok is false if it did not say.
 func timeLeft(h http.Header) (left time.Duration, ok bool, err error) {
 	text := h.Get(headerTimeout)

@@ -90,7 +90,11 @@ func (c *call) handle(req any) {
 
 // receive turns what the handler returned into what the caller gets.
 func (c *call) receive(ctx context.Context, r result) (any, error) {
-	c.bringBack()
+	if c.spec.Streams && r.err == nil {
+		c.reply.Arrive(c.own.All())
+	} else {
+		c.reply.Arrive(c.own.Last())
+	}
 	if r.err != nil {
 		c.ctx.Release()
 		return nil, c.crossed(r.err)
@@ -104,7 +108,7 @@ func (c *call) receive(ctx context.Context, r result) (any, error) {
 	}
 	stop := func() {
 		c.ctx.Release()
-		c.bringBack()
+		c.reply.Arrive(c.own.Last())
 	}
 	if c.encoded {
 		return c.decodeStream(ctx, r.resp, stop)
@@ -116,32 +120,25 @@ func nothing() {}
 
 // share calls the handler for those who promised not to change anything.
 func share(ctx context.Context, envelope transport.Envelope, spec *transport.Spec, handler genai.AnyHandler, req any) (any, error) {
-	bringBack := nothing
-	if envelope.Reply != nil {
-		c := &call{reply: envelope.Reply, own: &transport.Reply{}}
-		envelope.Reply = c.own
-		bringBack = c.bringBack
+	reply, own := envelope.Reply, (*transport.Reply)(nil)
+	if reply != nil {
+		own = &transport.Reply{}
+		envelope.Reply = own
 	}
 	outer, err := envelope.Open(&bare{ctx})
 	if err != nil {
 		return nil, err
 	}
 	resp, err := handler(outer, req)
-	bringBack()
+	if err == nil && spec.Streams {
+		reply.Arrive(own.All())
+		return spec.ShareResponse(ctx, resp, func() { reply.Arrive(own.Last()) })
+	}
+	reply.Arrive(own.Last())
 	if err != nil {
 		return nil, transport.Crossed(err)
 	}
-	if spec.Streams {
-		return spec.ShareResponse(ctx, resp, bringBack)
-	}
 	return resp, nil
-}
-
-// bringBack hands on what the handler has replied so far.
-func (c *call) bringBack() {
-	for name, value := range c.own.All() {
-		_ = c.reply.Set(name, value) // it was checked when the handler set it
-	}
 }
 
 // send returns the request as it arrives.

@@ -66,6 +66,8 @@ func contexts() []promise {
 			{"back with the error of a stream", func(e *env) { e.replyOfStream(genai.Errorf(genai.Overloaded, "enough")) }},
 			{"back one call only", replyGoesBackOnce},
 			{"back to nobody", replyToNobody},
+			{"what was tried, with a value", func(e *env) { e.tried(nil) }},
+			{"what was tried, with an error", func(e *env) { e.tried(genai.Errorf(genai.Overloaded, "enough")) }},
 		}},
 	}
 }
@@ -125,7 +127,7 @@ func (e *env) deadContext(ctx context.Context, kind genai.Kind) {
 }
 
 func (e *env) withValues() context.Context {
-	ctx := genai.WithTrail(context.WithValue(e.Context(), key{}, "the caller's"))
+	ctx := &genai.Trail{Context: context.WithValue(e.Context(), key{}, "the caller's")}
 	genai.TrailOf(ctx).Add(e)
 	return genai.Listen(ctx, func(event genai.Event) {
 		if event.Name == "suite" {
@@ -349,6 +351,43 @@ func replyGoesBackOnce(e *env) {
 	ctx, reply := transport.WithReply(e.Context())
 	must[*note](e)(call(ctx, &note{}))
 	e.replied(reply, map[string]string{"first": "1"})
+}
+
+// tried comes back from two services further in, with values, errors and streams, even if the service between does not care.
+func (e *env) tried(end error) {
+	first := genai.Attempt{Target: "é\"😀", Kind: genai.Timeout, Delay: time.Second, RetryAfter: time.Minute, Elapsed: 3, Tokens: 4}
+	second := genai.Attempt{Target: "b", By: "retry"}
+	last := place(e, tell, func(ctx context.Context, _ *note) (notes, error) {
+		genai.LedgerOf(ctx).Add(first)
+		return genai.Open(ctx, func(ctx context.Context, yield func(note) bool) error {
+			yield(note{})
+			genai.LedgerOf(ctx).Add(second)
+			return end
+		})
+	})
+	call := place(e, ask, func(ctx context.Context, req *note) (*note, error) {
+		s, err := last(ctx, req)
+		if err != nil {
+			return nil, err
+		}
+		for _, err := range s.All() {
+			if err != nil {
+				return nil, err
+			}
+		}
+		return req, nil
+	})
+	ledger := &genai.Ledger{Context: e.Context()}
+	ctx, reply := transport.WithReply(ledger)
+	if _, err := call(ctx, &note{}); end != nil {
+		e.failed(err, genai.KindOf(end))
+	}
+	e.replied(reply, nil)
+	for _, got := range [][]genai.Attempt{reply.Attempts(), ledger.Attempts()} {
+		if !slices.Equal(got, []genai.Attempt{first, second}) {
+			e.Errorf("the caller got %+v", got)
+		}
+	}
 }
 
 func replyToNobody(e *env) {

@@ -20,33 +20,46 @@ type Provider struct {
 
 // Service answers from a list of models.
 type Service struct {
-	chat     genai.Chat
-	names    []string
-	breakers []*resilience.Breaker
+	chat   genai.Chat
+	models []model
+}
+
+// A model is what can be looked at of one of them.
+type model struct {
+	name    string
+	breaker *resilience.Breaker // nil for the offline model, which cannot fail
+	watch   *watch
 }
 
 // New puts the providers behind one router: an attempt goes to the one that answers soonest and whose breaker lets it, a
 // failed one is repeated elsewhere if that can help, and when no provider is left the offline model answers. Once the
 // first token is out nothing is repeated.
 func New(providers ...Provider) *Service {
-	s := &Service{chat: Offline}
+	last := model{name: OfflineModel, watch: &watch{}}
+	s := &Service{chat: genai.With(Offline, last.watch)}
 	if len(providers) == 0 {
+		s.models = []model{last}
 		return s
 	}
 	targets := make([]route.Target[*genai.ChatRequest, *genai.Stream[genai.ChatEvent]], len(providers))
 	for i, p := range providers {
-		breaker := &resilience.Breaker{Name: p.Name}
+		m := model{p.Name, &resilience.Breaker{Name: p.Name}, &watch{}}
 		guarded := genai.With(p.Chat, &resilience.Stack{
-			Breaker:  breaker,
+			Bulkhead: &resilience.Bulkhead{},
+			Breaker:  m.breaker,
 			Timeouts: &resilience.Timeouts{FirstToken: 30 * time.Second, Idle: 20 * time.Second},
-		})
+		}, m.watch)
 		targets[i] = route.To(p.Name, guarded)
-		targets[i].Ready = breaker.Ready
-		s.names, s.breakers = append(s.names, p.Name), append(s.breakers, breaker)
+		targets[i].Ready = m.breaker.Ready
+		s.models = append(s.models, m)
 	}
-	// The retry stands outside the router, so that every attempt chooses again.
-	routed := genai.With(route.Among(&route.PeakEWMA{}, targets...).Handle, &resilience.Retry{Attempts: 3})
-	s.chat = route.Fallback(routed, Offline)
+	s.models = append(s.models, last)
+	// What belongs to the question as a whole stands outside the router, so that every attempt chooses again.
+	routed := genai.With(route.Among(&route.PeakEWMA{}, targets...).Handle, &resilience.Stack{
+		Deadline: &resilience.Deadline{Total: 5 * time.Minute},
+		Retry:    &resilience.Retry{Attempts: 3},
+	})
+	s.chat = route.Fallback(routed, s.chat)
 	return s
 }
 
@@ -58,9 +71,20 @@ func (s *Service) Chat(ctx context.Context, req *genai.ChatRequest) (*genai.Stre
 // Health is the handler of contract.Health.
 func (s *Service) Health(context.Context, *contract.HealthRequest) (*contract.ModelHealth, error) {
 	health := &contract.ModelHealth{Models: []contract.ModelState{}}
-	for i, b := range s.breakers {
-		health.Models = append(health.Models, contract.ModelState{Name: s.names[i], Breaker: string(b.State())})
+	for _, m := range s.models {
+		f := m.watch.figures()
+		state := contract.ModelState{
+			Name: m.name, Calls: f.calls, Failures: f.failures, LastFailure: f.lastFailure, InFlight: f.inFlight,
+			FirstToken: millis(f.median), LastFirstToken: millis(f.last),
+		}
+		if m.breaker != nil {
+			state.Breaker = string(m.breaker.State())
+		}
+		health.Models = append(health.Models, state)
 	}
-	health.Models = append(health.Models, contract.ModelState{Name: OfflineModel})
 	return health, nil
+}
+
+func millis(d time.Duration) float64 {
+	return float64(d.Round(10*time.Microsecond)) / float64(time.Millisecond)
 }

@@ -44,6 +44,7 @@ type Update struct {
 	Citations []Passage `json:"citations,omitzero"` // the passages that the answer rests on, [1] first
 	Model     string    `json:"model,omitzero"`     // who answers
 	Event     *Event    `json:"event,omitzero"`     // what happened behind the scenes
+	Attempts  []Attempt `json:"attempts,omitzero"`  // what was tried with the models, if the first attempt was not enough
 }
 
 // Preamble keeps an answer back until there is something to read.
@@ -56,6 +57,15 @@ type Event struct {
 	Transport string     `json:"transport,omitzero"`
 	Millis    float64    `json:"millis,omitzero"`
 	Kind      genai.Kind `json:"kind,omitzero"` // how it failed; empty if it did not
+}
+
+// An Attempt is one try at an answer.
+type Attempt struct {
+	Model  string     `json:"model,omitzero"`
+	By     string     `json:"by,omitzero"`     // who decided to try: "retry", "fallback"
+	Kind   genai.Kind `json:"kind,omitzero"`   // how it failed; empty if it did not
+	Delay  float64    `json:"delay,omitzero"`  // the milliseconds that were waited before
+	Millis float64    `json:"millis,omitzero"` // and that it took
 }
 
 // A SearchRequest asks for passages about something.
@@ -87,6 +97,14 @@ type ModelHealth struct {
 
 // A ModelState is the state of one model.
 type ModelState struct {
-	Name    string `json:"name"`
-	Breaker string `json:"breaker"` // "closed", "open", "half-open"; empty: it has none
+	Name        string     `json:"name"`
+	Breaker     string     `json:"breaker"` // "closed", "open", "half-open"; empty: it has none
+	Calls       int        `json:"calls"`
+	Failures    int        `json:"failures"`
+	LastFailure genai.Kind `json:"last_failure,omitzero"`
+	InFlight    int        `json:"in_flight"`
+
+	// Milliseconds until the first token: the median of the last answers, and the last one. 0: there was none.
+	FirstToken     float64 `json:"first_token,omitzero"`
+	LastFirstToken float64 `json:"last_first_token,omitzero"`
 }

@@ -119,8 +119,12 @@ func (c *conversation) stream(ctx context.Context, text string, history []contra
 	}
 	req.Messages = append(req.Messages, genai.User(text))
 
-	stream, err := c.Answer(ctx, req)
+	ledger := &genai.Ledger{Context: ctx}
+	stream, err := c.Answer(ledger, req)
 	if err != nil {
+		if said := c.tried(ledger); said != nil {
+			return said
+		}
 		return c.withoutModel(ctx, err)
 	}
 	defer stream.Close()
@@ -142,7 +146,23 @@ func (c *conversation) stream(ctx context.Context, text string, history []contra
 			return err
 		}
 	}
-	return c.say()
+	return c.tried(ledger)
+}
+
+// tried says what was tried with the models, if that was more than one attempt.
+func (c *conversation) tried(ledger *genai.Ledger) error {
+	var attempts []contract.Attempt
+	for _, a := range ledger.Attempts() {
+		attempts = append(attempts, contract.Attempt{Model: a.Target, By: a.By, Kind: a.Kind, Delay: millis(a.Delay), Millis: millis(a.Elapsed)})
+	}
+	if attempts == nil {
+		return c.say()
+	}
+	return c.say(contract.Update{Attempts: attempts})
+}
+
+func millis(d time.Duration) float64 {
+	return float64(d.Round(10*time.Microsecond)) / float64(time.Millisecond)
 }
 
 // withoutCheck answers when the ethics check does not: nothing unchecked reaches a model, but a search in our own manual
@@ -186,7 +206,7 @@ func (l *eventLog) add(e genai.Event) {
 	defer l.mu.Unlock()
 	l.updates = append(l.updates, contract.Update{Event: &contract.Event{
 		Name: e.Name, Service: service, Transport: transport, Kind: e.Kind,
-		Millis: float64(e.Elapsed.Round(10*time.Microsecond)) / float64(time.Millisecond),
+		Millis: millis(e.Elapsed),
 	}})
 }
 

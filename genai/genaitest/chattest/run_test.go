@@ -20,6 +20,18 @@ func TestModel(t *testing.T) {
 	})
 }
 
+func TestResponses(t *testing.T) {
+	for name, fault := range map[string]wiretest.Fault{"plain": {}, "sliced": {Slice: 7}} {
+		t.Run(name, func(t *testing.T) {
+			chattest.Run(t, func(t *testing.T, model *genaitest.Model) chattest.Client {
+				server := &wiretest.Server{Chat: model.Chat, Complete: model.Complete, Faults: []wiretest.Fault{fault, fault}}
+				c := &openai.Client{Key: "key", HTTP: server.Client(t)}
+				return chattest.Client{Chat: c.Responses, Complete: c.Respond}
+			}, chattest.Except{"requests/stop": "this interface has no such setting"})
+		})
+	}
+}
+
 func TestOpenAI(t *testing.T) {
 	for name, fault := range map[string]wiretest.Fault{"plain": {}, "sliced": {Slice: 7}} {
 		t.Run(name, func(t *testing.T) {

@@ -65,7 +65,7 @@ type problem struct {
 }
 
 // dialects are tried in this order.
-var dialects = []*dialect{&openAI, &anthropic, &ollama, &gemini}
+var dialects = []*dialect{&openAI, &responses, &anthropic, &ollama, &gemini}
 
 // problemOf finds the words for e.
 func (d *dialect) problemOf(e *genai.Error) problem {

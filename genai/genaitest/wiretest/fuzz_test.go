@@ -13,9 +13,9 @@ import (
 // FuzzRequests: whatever is sent to whichever path, the server answers, and says in JSON what is wrong.
 func FuzzRequests(f *testing.F) {
 	paths := []string{"/v1/chat/completions", "/v1/embeddings", "/v1/messages", "/api/chat", "/api/embed",
-		"/models/m:generateContent", "/models/m:streamGenerateContent?alt=sse", "/models/m:streamGenerateContent", "/models/m:embedContent", "/models/m:batchEmbedContents"}
+		"/models/m:generateContent", "/models/m:streamGenerateContent?alt=sse", "/models/m:streamGenerateContent", "/models/m:embedContent", "/models/m:batchEmbedContents", "/v1/responses"}
 	for i, body := range []string{`{"messages":[{"role":"user","content":"hi"}],"stream":true}`, `{"input":["a"]}`, anthropicAsk + "}", ollamaAsk + "}", `{"input":"a"}`,
-		geminiAsk, geminiAsk, geminiAsk, `{"content":{"parts":[{"text":"a"}]}}`, `{"requests":[]}`} {
+		geminiAsk, geminiAsk, geminiAsk, `{"content":{"parts":[{"text":"a"}]}}`, `{"requests":[]}`, `{"input":[{"role":"user","content":"hi"}],"stream":true}`} {
 		f.Add(i, body)
 	}
 	f.Add(0, `{"messages":[{"role":"tool","content":[{"type":"image_url","image_url":"data:,"}]}],"tool_choice":{},"stop":3}`)

@@ -17,6 +17,7 @@ import (
 // A Server speaks as a model provider. Which one, the path of each request says, whatever stands before it:
 //
 //	.../chat/completions, .../embeddings     OpenAI, and all who took its interface over
+//	.../responses                            OpenAI, in its newer interface
 //	.../messages                             Anthropic
 //	.../models/NAME:generateContent          Gemini, and the other methods of its models
 //	.../api/chat, .../api/embed              Ollama, in its own interface
