@@ -67,7 +67,8 @@ func kindOfWord(word string) (genai.Kind, bool) {
 	case "insufficient_quota", "credit_balance_exhausted", "organization_spend_limit_exceeded", "project_spend_limit_exceeded",
 		"organization_usage_limit_exceeded", "billing_hard_limit_reached", "billing_not_active", "billing_error", "insufficient_balance":
 		return genai.QuotaExhausted, true
-	case "rate_limit_exceeded", "rate_limit_error", "rate_limit_reached", "RateLimitReached", "requests", "tokens":
+	case "rate_limit_exceeded", "rate_limit_error", "rate_limit_reached", "RateLimitReached", "requests", "tokens",
+		"token_limit_exceeded": // of the batches that wait
 		return genai.RateLimited, true
 	case "context_length_exceeded", "exceed_context_size_error":
 		return genai.ContextLength, true
@@ -93,8 +94,10 @@ func kindOfWord(word string) (genai.Kind, bool) {
 		return genai.Malformed, true
 	case "overloaded_error", "engine_overloaded", "capacity_exceeded", "service_unavailable", "unavailable_error", "slow_down":
 		return genai.Overloaded, true
-	case "timeout_error", "request_timeout", "timeout", "vector_store_timeout":
+	case "timeout_error", "request_timeout", "timeout", "vector_store_timeout", "batch_expired":
 		return genai.Timeout, true
+	case "batch_cancelled":
+		return genai.Cancelled, true
 	}
 	return "", false
 }

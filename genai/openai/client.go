@@ -77,6 +77,12 @@ func (c *Client) post(ctx context.Context, x ask, path, accept string, body []by
 
 // send is post with headers of one's own. It changes them.
 func (c *Client) send(ctx context.Context, x ask, path string, h http.Header, body []byte) error {
+	c.sign(x, h)
+	return x.Post(ctx, path, h, body)
+}
+
+// sign adds the key.
+func (c *Client) sign(x ask, h http.Header) {
 	switch {
 	case c.Key == "":
 	case x.keyHeader != "":
@@ -84,5 +90,4 @@ func (c *Client) send(ctx context.Context, x ask, path string, h http.Header, bo
 	default:
 		h["Authorization"] = []string{"Bearer " + c.Key}
 	}
-	return x.Post(ctx, path, h, body)
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -49,6 +50,7 @@ type Exchange struct {
 	Resp       *http.Response     // nil until there is one
 	server     Server
 	body       requestBody
+	upload     io.ReadCloser // instead of body
 }
 
 // A requestBody can be read once: without a way back to its start, net/http never sends it a second time by itself.
@@ -127,7 +129,10 @@ func (x *Exchange) send(ctx context.Context, method, path string, h http.Header,
 		Method: method, URL: &u, Host: u.Host, ContentLength: length,
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: h,
 	}).WithContext(ctx)
-	if length > 0 {
+	switch {
+	case x.upload != nil:
+		req.Body = x.upload
+	case length > 0:
 		req.Body = &x.body
 	}
 	var client http.Client
