@@ -90,6 +90,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, in io.R
 	ask := contract.Ask.Dial(sw)
 	switch *question {
 	case "":
+		go steer(in, out, sw) // ends with its input, or with the program
 		err := sw.Run(ctx)
 		if errors.Is(err, genai.Precondition) {
 			return fmt.Errorf("%w; here that is the flag -insecure", err)
