@@ -22,6 +22,7 @@
 //
 //   - genai/openai, genai/anthropic, genai/gemini, genai/ollama: models at providers, and at servers with their interfaces.
 //   - genai/tool: functions that a model may call, and answers of a type of yours.
+//   - genai/job: work that outlasts a call, such as batches and the training of models.
 //   - genai/route: one of many, and one after the other.
 //   - genai/fanout: many at once.
 //   - genai/cache: calls that need not be made.

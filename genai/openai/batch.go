@@ -13,8 +13,6 @@ import (
 	"github.com/dovetail-go/dovetail/genai"
 	"github.com/dovetail-go/dovetail/genai/job"
 	"github.com/dovetail-go/dovetail/internal/exchange"
-	"github.com/dovetail-go/dovetail/internal/jsonscan"
-	"github.com/dovetail-go/dovetail/internal/ndjson"
 )
 
 func itoa(n int) string { return strconv.Itoa(n) }
@@ -163,64 +161,44 @@ func outcomes[Req, Resp any](ctx context.Context, c *Client, ref *job.Ref, do me
 		if err := c.get(ctx, file, "/files", id, "/content", nil); err != nil {
 			return err
 		}
-		d := &results[Resp]{file, func(kept *exchange.Kept) (Resp, error) {
-			return do(c.through(kept), ctx, question(kept.Body))
-		}}
-		done, err := d.each(ctx, func(o job.Outcome[Resp]) bool { n++; return yield(o) })
-		if err != nil || done {
+		err = file.EachLine(ctx, func(line []byte) error {
+			o, err := outcome(ctx, file, line, func(kept *exchange.Kept) (Resp, error) {
+				return do(c.through(kept), ctx, question(kept.Body))
+			})
+			if err != nil {
+				return err
+			}
+			if n++; !yield(o) {
+				return io.EOF
+			}
+			return nil
+		})
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
 			return err
 		}
 	}
 	status := x.status(j)
-	if told := status.Done + status.Failed; n < told {
+	failure := status.Failure()
+	told := status.Done + status.Failed
+	if failure == nil {
+		told = max(told, status.Total)
+	}
+	switch {
+	case n < told:
 		return x.Fail(genai.Truncated, "the files of the batch have "+itoa(n)+" outcomes, and there are "+itoa(told))
-	}
-	if n < status.Total || n == 0 {
-		if err := status.Failure(); err != nil {
-			return err
-		}
-	}
-	if n == 0 {
+	case failure != nil && (n < status.Total || n == 0): // otherwise each request has an outcome of its own
+		return failure
+	case n == 0:
 		return x.Fail(genai.Empty, "the batch has succeeded, and has no outcome")
 	}
 	return nil
 }
 
-// results decodes a file of outcomes, one a line.
-type results[Resp any] struct {
-	ask
-	read func(*exchange.Kept) (Resp, error)
-}
-
-// each calls tell with every outcome, and reports whether that has heard enough.
-func (d *results[Resp]) each(ctx context.Context, tell func(job.Outcome[Resp]) bool) (enough bool, err error) {
-	defer d.Resp.Body.Close()
-	lines := ndjson.NewReader(d.Resp.Body, d.Max())
-	for {
-		line, err := lines.Next()
-		if err == io.EOF {
-			return false, nil
-		}
-		if err != nil {
-			return false, d.Cut(ctx, err)
-		}
-		o, err := d.outcome(ctx, line)
-		if err != nil {
-			return false, err
-		}
-		if !tell(o) {
-			return true, nil
-		}
-	}
-}
-
-// outcome decodes a line. An error is one of the file, and not of the request that the line is about.
-func (d *results[Resp]) outcome(ctx context.Context, text []byte) (o job.Outcome[Resp], err error) {
-	s := jsonscan.New(text)
-	object := s.Next() == '{'
-	if s.Skip(); s.End() != nil {
-		return o, d.Cut(ctx, s.End())
-	}
+// outcome decodes a line of a file. An error is one of the file, and not of the request that the line is about.
+func outcome[Resp any](ctx context.Context, x ask, text []byte, read func(*exchange.Kept) (Resp, error)) (o job.Outcome[Resp], err error) {
 	var line struct {
 		Key      string `json:"custom_id"`
 		Response *struct {
@@ -230,12 +208,12 @@ func (d *results[Resp]) outcome(ctx context.Context, text []byte) (o job.Outcome
 		}
 		Error json.RawMessage
 	}
-	if !object || json.Unmarshal(text, &line) != nil || line.Key == "" {
-		return o, d.Fail(genai.Malformed, "a line of the file is not an outcome")
+	if json.Unmarshal(text, &line) != nil || line.Key == "" {
+		return o, x.Fail(genai.Malformed, "a line of the file is not an outcome")
 	}
 	o.Key = line.Key
 	if r := line.Response; r != nil {
-		o.Value, err = d.read(&exchange.Kept{Status: r.Status, Header: http.Header{"X-Request-Id": {r.ID}}, Body: r.Body})
+		o.Value, err = read(&exchange.Kept{Status: r.Status, Header: http.Header{"X-Request-Id": {r.ID}}, Body: r.Body})
 		if ended := genai.ContextError(ctx); ended != nil {
 			return o, ended
 		}
@@ -244,7 +222,7 @@ func (d *results[Resp]) outcome(ctx context.Context, text []byte) (o job.Outcome
 		}
 		return o, nil
 	}
-	e := d.Problem(line.Error)
+	e := x.Problem(line.Error)
 	e.Op, e.Status, e.RequestID, e.Started = "batch", 0, "", genai.StartedUnknown
 	if e.Code == "batch_expired" || e.Code == "batch_cancelled" {
 		e.Started = genai.StartedNo

@@ -153,6 +153,7 @@ func TestBatchOutcomes(t *testing.T) {
 		{"not a line", func(d *desk) func(map[string]any) { return d.ends("completed", 2, 0, 2, ok+"<html>\n"+ok, "") }, "a=ay", genai.Malformed, "", ""},
 		{"a line without a key", func(d *desk) func(map[string]any) { return d.ends("completed", 2, 0, 2, ok+"{}\n", "") }, "a=ay", genai.Malformed, "", ""},
 		{"lines that are missing", func(d *desk) func(map[string]any) { return d.ends("completed", 2, 0, 2, ok, "") }, "a=ay", genai.Truncated, "", ""},
+		{"a count that does not add up", func(d *desk) func(map[string]any) { return d.ends("completed", 1, 0, 2, ok, "") }, "a=ay", genai.Truncated, "", ""},
 		{"no line at all", func(d *desk) func(map[string]any) { return d.ends("completed", 0, 0, 0, "", "") }, "", genai.Empty, "", ""},
 		{"a file that is gone", func(d *desk) func(map[string]any) {
 			return func(b map[string]any) { is("completed", 1, 0, 1)(b); b["output_file_id"] = "file-none" }

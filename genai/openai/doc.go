@@ -10,6 +10,10 @@
 // in which models keep their train of thought. Embed, Paint, Speak, Transcribe and Moderate are what their names say, for
 // servers that have them. How servers differ is known to the client; Client.Dialect tells it where the host does not.
 //
+// What takes longer than a call is a [job.Service]: ChatBatch, RespondBatch and EmbedBatch answer many requests together, and
+// FineTunes trains models further. Upload, Files, Content and DeleteFile are about what the server keeps for that, and Models
+// about what it can be asked.
+//
 // The client sends each request once. It repeats nothing, follows no redirect and waits for nothing but the context:
 // that is what policies are for. In return it never guesses about an answer. A stream that stops before its end is
 // [genai.Truncated], an error that arrives inside of an answer is that error, and an error is classified by its

@@ -1,9 +1,11 @@
 package exchange
 
 import (
+	"context"
 	"io"
 
 	"github.com/dovetail-go/dovetail/genai"
+	"github.com/dovetail-go/dovetail/internal/jsonscan"
 	"github.com/dovetail-go/dovetail/internal/ndjson"
 )
 
@@ -47,4 +49,29 @@ func Ended(err error, begun bool) error {
 // WebPage makes an Error of an answer in HTML.
 func (x *Exchange) WebPage() error {
 	return x.Fail(genai.Malformed, "the answer is a web page: something else than a model server answers at BaseURL")
+}
+
+// EachLine reads the response as a file with one document a line, and closes it. It calls take with each, until that returns
+// an error. A line is valid during the call. That the file ends does not mean that it is all there: the connection may have
+// no way to tell, so those who know how many lines there should be have to count.
+func (x *Exchange) EachLine(ctx context.Context, take func(line []byte) error) error {
+	defer x.Resp.Body.Close()
+	reader := ndjson.NewReader(x.Resp.Body, x.Max())
+	for {
+		line, err := reader.Next()
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return x.Cut(ctx, err)
+		}
+		s := jsonscan.New(line)
+		s.Skip()
+		if err := s.End(); err != nil {
+			return x.Cut(ctx, err)
+		}
+		if err := take(line); err != nil {
+			return err
+		}
+	}
 }
