@@ -60,9 +60,13 @@ func (c *Client) begin(op string) (*exchange.Exchange, error) {
 
 // post sends body and returns nil if the response promises an answer.
 func (c *Client) post(ctx context.Context, x *exchange.Exchange, path, accept string, body []byte) error {
+	return x.Post(ctx, path, c.header(accept), body)
+}
+
+func (c *Client) header(accept string) http.Header {
 	h := http.Header{"Accept": {accept}, "Anthropic-Version": {version}}
 	if c.Key != "" {
 		h["X-Api-Key"] = []string{c.Key}
 	}
-	return x.Post(ctx, path, h, body)
+	return h
 }
