@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -103,6 +104,7 @@ func TestWait(t *testing.T) {
 		{"a state of tomorrow", []look{is("dreaming", 0), is(job.Succeeded, 0)}, "dreaming succeeded", ""},
 		{"a reason that stays", []look{is(job.Running, 0), fails(genai.Unauthenticated)}, "running", genai.Unauthenticated},
 		{"too many failures", append([]look{is(job.Running, 0)}, many...), "running", genai.Unavailable},
+		{"failures that are not in a row", slices.Concat(many[:9], []look{is(job.Running, 0)}, many[:9], []look{is(job.Succeeded, 0)}), "running succeeded", ""},
 		{"never a look", many, "", genai.Unavailable},
 	}
 	for _, c := range cases {
@@ -237,4 +239,22 @@ func TestDo(t *testing.T) {
 	if _, err := refuses.Do(t.Context(), ""); !errors.Is(err, genai.TooLarge) {
 		t.Error(err)
 	}
+}
+
+// TestFarewell: a cancellation that hangs does not hold up who has left.
+func TestFarewell(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		service := (&script{looks: []look{is(job.Running, 0)}}).service()
+		service.Cancel = func(ctx context.Context, _ *job.Ref) (*job.Status, error) {
+			<-ctx.Done()
+			return nil, genai.ContextError(ctx)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		start := time.Now()
+		_, err := service.Do(ctx, "work")
+		if waited := time.Since(start); waited > time.Minute+2*time.Second || !errors.Is(err, genai.DeadlineExceeded) || !strings.Contains(err.Error(), "j1 could not be cancelled") {
+			t.Errorf("%v after %v", err, waited)
+		}
+	})
 }

@@ -403,3 +403,45 @@ type roundTrip func(*http.Request) string
 func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: 200, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(f(r))), ContentLength: -1, Request: r}, nil
 }
+
+// BenchmarkOutcomes reads a batch; a line is one conversation.
+func BenchmarkOutcomes(b *testing.B) {
+	var file strings.Builder
+	for i := range 1000 {
+		file.WriteString(answered(fmt.Sprint(i), "text"))
+	}
+	c := &openai.Client{BaseURL: "http://desk.test/v1", Model: "m", HTTP: &http.Client{Transport: roundTrip(func(r *http.Request) string {
+		if strings.HasSuffix(r.URL.Path, "/content") {
+			return file.String()
+		}
+		return `{"id":"batch_1","status":"completed","output_file_id":"f","request_counts":{"completed":1000}}`
+	})}}
+	b.ReportAllocs()
+	for b.Loop() {
+		words, err := told(c.ChatBatch().Result(b.Context(), batch1))
+		if err != nil || len(words) != 1000 {
+			b.Fatal(len(words), err)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/1000, "ns/line")
+}
+
+// BenchmarkSubmit writes a batch.
+func BenchmarkSubmit(b *testing.B) {
+	c := &openai.Client{BaseURL: "http://desk.test/v1", Model: "m", HTTP: &http.Client{Transport: roundTrip(func(r *http.Request) string {
+		_, _ = io.Copy(io.Discard, r.Body)
+		return `{"id":"x","status":"validating"}`
+	})}}
+	keys := make([]string, 1000)
+	for i := range keys {
+		keys[i] = fmt.Sprint(i)
+	}
+	requests := bundle(keys...)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := c.ChatBatch().Submit(b.Context(), requests); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/1000, "ns/line")
+}

@@ -33,7 +33,11 @@ func (c *Client) get(ctx context.Context, x ask, path, id, rest string, query ur
 		}
 		x.Base.RawQuery += more
 	}
-	h := http.Header{"Accept": {"application/json"}}
+	accept := "application/json"
+	if rest == "/content" { // a file is what it is
+		accept = "application/binary"
+	}
+	h := http.Header{"Accept": {accept}}
 	c.sign(x, h)
 	return x.Get(ctx, path, h)
 }
