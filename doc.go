@@ -26,6 +26,7 @@
 //   - genai/route: one of many, and one after the other.
 //   - genai/fanout: many at once.
 //   - genai/cache: calls that need not be made.
+//   - genai/job: work that outlasts a call, such as a batch.
 //   - genai/price: what a call has cost.
 //   - genai/observe: spans and metrics; the one package that knows OpenTelemetry.
 //   - resilience: policies against failure, and the order in which they work together.
@@ -44,5 +45,5 @@
 //   - genai/genaitest/chattest, resilience/policytest, transport/transporttest: whether a client, a policy or a transport
 //     that you write keeps the promises of ours. The last one also runs your tests in every deployment.
 //
-// A whole application to copy stands in examples/supportdesk, and the user guide in its folder knowledge.
+// The smallest program to copy is examples/ask; a whole application stands in examples/supportdesk, and the user guide in its folder knowledge.
 package dovetail

@@ -76,6 +76,17 @@ func (s *Switch) connect(caller, op string) {
 	s.edges.Store(&next)
 }
 
+// admits returns what an operation asks: whether the composition has an edge, and whoever else has to be asked.
+func (s *Switch) admits(spec *Spec) func(caller string) error {
+	also := spec.Admit
+	return func(caller string) error {
+		if err := s.admit(caller, spec.Name); err != nil || also == nil {
+			return err
+		}
+		return also(caller)
+	}
+}
+
 // admit finds out whether the composition has an edge.
 func (s *Switch) admit(caller, op string) error {
 	known := s.edges.Load()

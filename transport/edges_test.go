@@ -139,6 +139,18 @@ func TestAnyServerAsks(t *testing.T) {
 	}
 }
 
+// TestEdgesAreNotAll: whom somebody else refuses is refused, edge or not.
+func TestEdgesAreNotAll(t *testing.T) {
+	sw := &transport.Switch{Local: &inproc.Network{}}
+	get.Serve(naive{func(spec *transport.Spec, h genai.AnyHandler) {
+		spec.Admit = func(caller string) error { return genai.Errorf(genai.PermissionDenied, "not on a Sunday, %s", caller) }
+		sw.Handle(spec, h)
+	}}, func(context.Context, *note) (*note, error) { return &note{}, nil })
+	if _, err := get.Dial(sw.As("desk"))(t.Context(), &note{}); genai.KindOf(err) != genai.PermissionDenied || !strings.Contains(err.Error(), "not on a Sunday, desk") {
+		t.Errorf("got %v", err)
+	}
+}
+
 type naive struct {
 	handle func(*transport.Spec, genai.AnyHandler)
 }

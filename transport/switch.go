@@ -81,7 +81,7 @@ func (s *Switch) Handle(spec *Spec, h genai.AnyHandler) {
 	if s.Results != nil {
 		spec.Results = s.Results
 	}
-	spec.Admit = func(caller string) error { return s.admit(caller, spec.Name) }
+	spec.Admit = s.admits(spec)
 	s.Local.Handle(spec, h)
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -18,6 +18,7 @@ import (
 	"github.com/dovetail-go/dovetail/transport"
 	"github.com/dovetail-go/dovetail/transport/httptransport"
 	"github.com/dovetail-go/dovetail/transport/inproc"
+	"github.com/dovetail-go/dovetail/transport/openapi"
 )
 
 func main() {
@@ -86,10 +87,20 @@ func run(ctx context.Context, args []string, getenv func(string) string, in io.R
 	if err != nil {
 		return err
 	}
-	remote.Pages = pages
+	remote.Pages = &openapi.Document{
+		Title:       "Support desk",
+		Description: "Answers from a user guide, in parts that run together or apart.",
+		Examples: map[string]any{
+			contract.Ask.Name:      contract.Question{Text: "What is a handler?"},
+			contract.Moderate.Name: genai.ModerationRequest{Text: "My address is ann@example.org."},
+			contract.Search.Name:   contract.SearchRequest{Query: "retries"},
+		},
+		Pages: pages,
+	}
 	ask := contract.Ask.Dial(sw)
 	switch *question {
 	case "":
+		go steer(in, out, sw) // ends with its input, or with the program
 		err := sw.Run(ctx)
 		if errors.Is(err, genai.Precondition) {
 			return fmt.Errorf("%w; here that is the flag -insecure", err)

@@ -48,13 +48,14 @@ func environment(more ...string) []string {
 
 // A process is the program running.
 type process struct {
-	t    *testing.T
-	cmd  *exec.Cmd
-	url  string // where it can be reached
-	once sync.Once
-	done chan struct{} // closed when it has ended
-	err  error
-	log  lockedBuffer
+	t     *testing.T
+	cmd   *exec.Cmd
+	stdin io.Writer
+	url   string // where it can be reached
+	once  sync.Once
+	done  chan struct{} // closed when it has ended
+	err   error
+	log   lockedBuffer
 }
 
 type lockedBuffer struct {
@@ -87,6 +88,9 @@ func startWith(t *testing.T, env []string, args ...string) *process {
 	p.cmd.Stderr = &p.log
 	out, err := p.cmd.StdoutPipe()
 	if err != nil {
+		t.Fatal(err)
+	}
+	if p.stdin, err = p.cmd.StdinPipe(); err != nil {
 		t.Fatal(err)
 	}
 	if err := p.cmd.Start(); err != nil {

@@ -89,7 +89,8 @@ var phrases = []struct {
 	{"prompt is too long", genai.ContextLength},
 	{"input length and `max_tokens` exceed context limit", genai.ContextLength},
 	{"Your credit balance is too low", genai.QuotaExhausted},
-	{"You have reached your specified", genai.QuotaExhausted}, // "API usage limits", and those of a workspace
+	{"Output blocked by content filtering policy", genai.ContentFiltered}, // seen before and within answers; github.com/anthropics/claude-code/issues/58367
+	{"You have reached your specified", genai.QuotaExhausted},             // "API usage limits", and those of a workspace
 }
 
 // fieldOf returns the path of the field with which the provider begins its messages, as in "tools.0.input_schema.type:

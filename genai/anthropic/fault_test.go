@@ -62,6 +62,7 @@ func TestBadAnswers(t *testing.T) {
 		"too long":                      {json(400, problem("invalid_request_error", "prompt is too long: 210000 tokens > 200000 maximum")), genai.ContextLength, true},
 		"too long with the answer":      {json(400, problem("invalid_request_error", "input length and `max_tokens` exceed context limit: 1 + 2 > 3")), genai.ContextLength, true},
 		"a quotation of such an error":  {json(400, problem("invalid_request_error", "messages.0: prompt is too long, Your credit balance is too low")), genai.InvalidRequest, true},
+		"a filter":                      {json(400, problem("invalid_request_error", "Output blocked by content filtering policy")), genai.ContentFiltered, true},
 		"wrong":                         {json(400, problem("invalid_request_error", "max_tokens: must be greater than 0")), genai.InvalidRequest, true},
 		"a type that goes with any 4xx": {json(404, problem("invalid_request_error", "m")), genai.NotFound, true},
 		"the type against the status":   {json(500, problem("overloaded_error", "m")), genai.Overloaded, true},

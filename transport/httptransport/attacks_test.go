@@ -128,6 +128,36 @@ func TestSlowOverHTTP2(t *testing.T) {
 	}
 }
 
+// TestSlowBodyAtTheEnd: a caller who does not send its request to the end does not keep the server from ending, and is told.
+func TestSlowBodyAtTheEnd(t *testing.T) {
+	noLeak(t)
+	var calls atomic.Int32
+	s := &httptransport.Server{DrainGrace: time.Millisecond}
+	whoami.Serve(s, names(&calls))
+	address, stop, ended := start(t, "http", s)
+	conn := connect(t, address)
+	fmt.Fprint(conn, "POST /test/whoami HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n")
+	answers := bufio.NewReader(conn)
+	if line, err := answers.ReadString('\n'); err != nil || !strings.Contains(line, " 100 ") { // which says that somebody waits for the body
+		t.Fatal(line, err)
+	}
+	stop()
+	if err := await(t, ended, "Serve returns"); err != nil {
+		t.Errorf("Serve returned %v", err)
+	}
+	if _, err := answers.ReadString('\n'); err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.ReadResponse(answers, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if text := textOf(t, resp.Body); resp.StatusCode != 503 || !strings.Contains(text, `"refused":true`) || calls.Load() != 0 {
+		t.Errorf("got %d %s", resp.StatusCode, text)
+	}
+}
+
 // TestPatience: a body may take its time as long as it gets on, and a connection that was late in time can be used again.
 func TestPatience(t *testing.T) {
 	noLeak(t)

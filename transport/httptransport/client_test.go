@@ -67,7 +67,7 @@ func reset(before string) func(net.Conn) {
 }
 
 func respond(status int, contentType, body string, headers ...string) string {
-	return fmt.Sprintf("HTTP/1.1 %d Status\r\nContent-Type: %s\r\nContent-Length: %d\r\n%s\r\n%s",
+	return fmt.Sprintf("HTTP/1.1 %d Status\r\nConnection: close\r\nContent-Type: %s\r\nContent-Length: %d\r\n%s\r\n%s", // it is: see raw
 		status, contentType, len(body), strings.Join(append(headers, ""), "\r\n"), body)
 }
 

@@ -15,5 +15,11 @@
 //
 // A Server listens on this machine only, unless it has TLS and an [Identity] that makes sure of each caller, or is told that the
 // network around it can be trusted. [Certificates] and [Tokens] are the two that there are; handlers find the name in the
-// metadata [transport.Caller]. It answers no request that a browser sends on behalf of another site.
+// metadata [transport.Caller]. Who of them may call what is the matter of a [transport.Switch], see its method As; it is asked before
+// anything of a request is read. A Server answers no request that a browser sends on behalf of another site.
+//
+// # Limits
+//
+// A Server waits for slow callers for a while, and for a handler as long as its caller does: see [Limits]. MaxInFlight bounds the calls
+// that run at a time, and those beyond it are refused at once. Serve ends in order: what runs may go on for DrainGrace.
 package httptransport

@@ -46,7 +46,6 @@ type peerKey struct{}
 
 const (
 	farewellTime = 250 * time.Millisecond // how long those who wait for nothing have in which to close their connection
-	settleTime   = 10 * time.Millisecond  // for connections that are being made: a listener that is closed resets them
 )
 
 // goodbye is what an idle connection is told before its end: an answer to nobody, which RFC 9110 section 15.5.9 allows with
@@ -133,7 +132,6 @@ func (p *peers) farewell() {
 		return
 	}
 	within(left, farewellTime)
-	time.Sleep(settleTime)
 }
 
 // tell says goodbye. It must be called with the lock held, and does not wait: a few words always find room in a connection on

@@ -114,6 +114,10 @@ func (c *call) broken(panicked any) {
 
 func (c *call) serve(r *http.Request) {
 	req, err := c.read(r)
+	if err != nil && context.Cause(c.ctx) == errShutdown {
+		turnAwayUnread(c.w, r, errEnding, 0)
+		return
+	}
 	if err != nil {
 		c.refused(r, err)
 		return

@@ -47,6 +47,8 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	}
 	var connections peers
 	connections.watch(hs)
+	settler := &settler{Listener: l}
+	l = settler
 	hs.Protocols.SetHTTP1(true)
 	serve := func() error { return hs.Serve(l) }
 	if _, local := l.Addr().(*net.UnixAddr); local || s.TLS == nil {
@@ -60,11 +62,11 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	go func() { failed <- serve() }() // ends with hs, for which this function waits
 	select {
 	case err := <-failed:
-		_ = s.finish(hs, &connections)
+		_ = s.finish(hs, &connections, settler)
 		return &genai.Error{Kind: genai.Unavailable, Field: "listen", Message: fmt.Sprintf("cannot go on listening at %v: %v", l.Addr(), err), Err: err}
 	case <-ctx.Done():
 	}
-	err = s.finish(hs, &connections)
+	err = s.finish(hs, &connections, settler)
 	if serve := <-failed; !errors.Is(serve, http.ErrServerClosed) {
 		err = errors.Join(err, serve)
 	}
@@ -72,7 +74,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 }
 
 // finish ends what runs: the calls first, while the listener still tells new callers that it is over.
-func (s *Server) finish(hs *http.Server, connections *peers) error {
+func (s *Server) finish(hs *http.Server, connections *peers, l *settler) error {
 	began := time.Now()
 	idle := s.drain()
 	grace := s.DrainGrace
@@ -87,10 +89,14 @@ func (s *Server) finish(hs *http.Server, connections *peers) error {
 			err = &genai.Error{Kind: genai.Timeout, Message: "calls went on after their context had ended: " + strings.Join(slices.Compact(names), ", ")}
 		}
 	}
-	if s.called() {
+	called := s.called()
+	if called {
 		time.Sleep(noticeTime - time.Since(began)) // those who come now are told; those who find nobody cannot know what has become of their call
 	}
 	connections.farewell()
+	if called {
+		l.settle()
+	}
 	rest, cancel := context.WithTimeout(context.Background(), drainTime) // for pages, and for answers on their way
 	defer cancel()
 	_ = hs.Shutdown(rest)

@@ -275,14 +275,16 @@ func (s *Server) called() bool {
 }
 
 // cancelAll ends the contexts of all calls, and returns the names of their operations. Callers who do not read what they
-// asked for hold up nothing any more.
+// asked for, or do not send all of it, hold up nothing any more.
 func (s *Server) cancelAll(cause error) (names []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for c := range s.running {
 		names = append(names, c.op.spec.Name)
 		c.cancel(cause)
-		_ = http.NewResponseController(c.w).SetWriteDeadline(time.Now().Add(drainTime / 2)) // not every writer can
+		rc := http.NewResponseController(c.w)
+		_ = rc.SetReadDeadline(time.Now()) // not every writer can
+		_ = rc.SetWriteDeadline(time.Now().Add(drainTime / 2))
 	}
 	return names
 }

@@ -20,7 +20,7 @@ var pageOf = template.Must(template.New("page").Parse(pageText))
 
 type pageData struct {
 	Title, Description string
-	Bearer             bool
+	Bearer, Many       bool
 	Services           []serviceData
 }
 
@@ -34,24 +34,30 @@ type opData struct {
 	Streams, Blobs            bool
 	Repeat                    string // what repeating does; "" if it may do harm
 	Bytes                     int64
-	Request, Response         []fieldData
+	Request, Response         fieldsData
 	Types                     []typeData
 }
 
 type typeData struct {
 	Name   string
-	Fields []fieldData
+	Fields fieldsData
 }
+
+// A fieldsData is the fields of a type: those that are shown at once, and those behind a click.
+type fieldsData struct{ First, More []fieldData }
 
 type fieldData struct {
 	Name, Type string
 	Optional   bool
 }
 
+// atOnce is how many fields are shown at once.
+const atOnce = 8
+
 // page returns the page for somebody who asked for it.
 func (d *Document) page(r *http.Request) ([]byte, error) {
 	ops := d.all()
-	data := pageData{Title: d.title(ops), Description: d.Description, Bearer: d.Bearer}
+	data := pageData{Title: d.title(ops), Description: d.Description, Bearer: d.Bearer, Many: len(ops) > 1}
 	for _, op := range ops {
 		if n := len(data.Services); n == 0 || data.Services[n-1].Name != op.service {
 			data.Services = append(data.Services, serviceData{Name: op.service})
@@ -112,14 +118,41 @@ func baseOf(r *http.Request) string {
 }
 
 // fields returns the fields of a type, those first that have to be there.
-func fields(types map[string]shape.Struct, text string) (all []fieldData) {
-	for _, optional := range []bool{false, true} {
-		of := types[strings.TrimPrefix(text, "#")]
-		for _, name := range slices.Sorted(maps.Keys(of)) {
-			if kind, may := strings.CutSuffix(of[name], "?"); may == optional {
-				all = append(all, fieldData{name, strings.ReplaceAll(kind, "#", ""), optional})
-			}
+func fields(types map[string]shape.Struct, text string) fieldsData {
+	of := types[strings.TrimPrefix(text, "#")]
+	var required, optional []fieldData
+	for _, name := range slices.Sorted(maps.Keys(of)) {
+		if kind, may := strings.CutSuffix(of[name], "?"); may {
+			optional = append(optional, fieldData{name, inWords(kind), true})
+		} else {
+			required = append(required, fieldData{name, inWords(kind), false})
 		}
 	}
-	return all
+	if len(required)+len(optional) <= atOnce {
+		return fieldsData{First: append(required, optional...)}
+	}
+	return fieldsData{required, optional}
+}
+
+// words are the types of contracts for people who do not write Go.
+var words = map[string]string{
+	"bool": "boolean", "string": "text", "json": "anything", "bytes": "base64", "blob": "media", "time": "time (RFC 3339)",
+	"float32": "number", "float64": "number", "int8": "integer", "int16": "integer", "int32": "integer", "int64": "integer",
+	"uint8": "integer ≥ 0", "uint16": "integer ≥ 0", "uint32": "integer ≥ 0", "uint64": "integer ≥ 0",
+}
+
+func inWords(kind string) string {
+	switch {
+	case strings.HasPrefix(kind, "[]"):
+		return "list of " + inWords(kind[2:])
+	case strings.HasPrefix(kind, "map[string]"):
+		return "map of " + inWords(kind[len("map[string]"):])
+	case strings.HasPrefix(kind, "["):
+		length, of, _ := strings.Cut(kind[1:], "]")
+		return length + " of " + inWords(of)
+	}
+	if word, ok := words[kind]; ok {
+		return word
+	}
+	return strings.TrimPrefix(kind, "#")
 }

@@ -57,6 +57,7 @@ func flaws() []flaw {
 			n.Name = "suite"
 			return Link{Client: n, Caller: "suite"}
 		}},
+		{name: "it believes what callers say", breaks: []string{"A1"}, link: func(n *flawed) Link { return Link{Client: n} }},
 		{name: "everybody is let in", breaks: []string{"A2"}, link: func(n *flawed) Link { return Link{Client: lax{n}} }},
 		{name: "metadata is dropped", breaks: []string{"C5"}, handle: func(ctx context.Context, _ spec, req any, next handler) (any, error) {
 			return next(bare{ctx}, req)

@@ -16,6 +16,7 @@ func callers() []promise {
 		{"A1", "the handler knows who calls, as far as the server has made sure of it", []variant{
 			{"value", knownCaller},
 			{"stream", knownCallerOfStream},
+			{"who says to be somebody", claimedCaller},
 		}},
 		{"A2", "who may not call is told so, and no handler is", []variant{
 			{"value", func(e *env) { refusedCaller(e, ask) }},
@@ -53,6 +54,31 @@ func knownCallerOfStream(e *env) {
 		if err != nil || piece.Text != l.Caller {
 			e.Errorf("the producer takes the caller for %q, who is %q; %v", piece.Text, l.Caller, err)
 		}
+	}
+}
+
+// fixed is a transport to one server, for a Switch.
+type fixed struct{ transport.Client }
+
+func (f fixed) Dial(string) (transport.Client, error) { return f.Client, nil }
+
+func (fixed) Listen(string) (transport.Listener, error) {
+	return nil, genai.Errorf(genai.Unsupported, "this is for callers")
+}
+
+func claimedCaller(e *env) {
+	l := e.link(func(s transport.Server) {
+		ask.Serve(s, func(ctx context.Context, _ *note) (*note, error) {
+			return &note{transport.Metadata(ctx, transport.Caller)}, nil
+		})
+	})
+	want := l.Caller
+	if l.Trusts {
+		want = "somebody"
+	}
+	sw := &transport.Switch{Placement: transport.Placement{At: map[string]string{"suite": "the server"}}, Remotes: []transport.Remote{fixed{l.Client}}}
+	if got := must[*note](e)(ask.Dial(sw.As("somebody"))(e.Context(), &note{})); got.Text != want {
+		e.Errorf("the handler takes the caller for %q, want %q", got.Text, want)
 	}
 }
 

@@ -125,7 +125,12 @@ func leaveWhileProducing(e *env) {
 	must[note](e)(s.Next())
 	cancel()
 	e.ended(over)
-	e.left(await(e, async(s.Next), "the reader is told").err)
+	e.left(await(e, async(func() (n note, err error) {
+		for err == nil { // what has arrived may still be read
+			n, err = s.Next()
+		}
+		return n, err
+	}), "the reader is told").err)
 }
 
 // endless returns a handler whose stream has no end; over is told how its context ended.

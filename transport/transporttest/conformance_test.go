@@ -30,7 +30,7 @@ func TestInproc(t *testing.T) {
 	transporttest.Run(t, func(_ testing.TB, serve func(transport.Server)) transporttest.Link {
 		n := &inproc.Network{Name: "suite"}
 		serve(n)
-		return transporttest.Link{Client: n, Caller: "suite"}
+		return transporttest.Link{Client: n, Caller: "suite", Trusts: true}
 	}, inReader, uncounted)
 }
 
@@ -38,7 +38,7 @@ func TestInprocStrict(t *testing.T) {
 	transporttest.Run(t, func(_ testing.TB, serve func(transport.Server)) transporttest.Link {
 		n := &inproc.Network{Strict: true, Name: "suite"}
 		serve(n)
-		return transporttest.Link{Client: n, Caller: "suite"}
+		return transporttest.Link{Client: n, Caller: "suite", Trusts: true}
 	}, inReader)
 }
 
@@ -86,7 +86,7 @@ func TestInprocShared(t *testing.T) {
 		n := &sharing{}
 		n.Name = "suite"
 		serve(n)
-		return transporttest.Link{Client: n, Caller: "suite"}
+		return transporttest.Link{Client: n, Caller: "suite", Trusts: true}
 	}, inReader, uncounted, asIs)
 }
 

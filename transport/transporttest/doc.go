@@ -5,7 +5,7 @@
 //		transporttest.Run(t, func(t testing.TB, serve func(transport.Server)) transporttest.Link {
 //			network := &inproc.Network{}
 //			serve(network)
-//			return transporttest.Link{Client: network}
+//			return transporttest.Link{Client: network, Trusts: true}
 //		})
 //	}
 //

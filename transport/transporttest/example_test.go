@@ -14,7 +14,7 @@ func ExampleRun() {
 		transporttest.Run(t, func(t testing.TB, serve func(transport.Server)) transporttest.Link {
 			network := &inproc.Network{}
 			serve(network)
-			return transporttest.Link{Client: network}
+			return transporttest.Link{Client: network, Trusts: true}
 		}, transporttest.Except{
 			"L1": "messages are not encoded, so nobody knows how large they are",
 			"C7/the producer does not heed its context": "the producer runs in the goroutine of its reader",

@@ -54,7 +54,7 @@ func (f flaw) start(_ testing.TB, serve func(transport.Server)) Link {
 	if f.link != nil {
 		return f.link(n)
 	}
-	return Link{Client: n}
+	return Link{Client: n, Trusts: true}
 }
 
 // bare hides the values of a context.
@@ -184,7 +184,7 @@ func (n *flawed) cuttable(again bool, end error) Link {
 			close(done)
 		})
 	}
-	return Link{Client: n, Cut: func() {
+	return Link{Client: n, Trusts: true, Cut: func() {
 		mu.Lock()
 		defer mu.Unlock()
 		close(cable)
@@ -220,7 +220,7 @@ func (n *flawed) ending(cuts, takes bool) Link {
 		})
 		return resp, err
 	}
-	return Link{Client: n, Stop: func() {
+	return Link{Client: n, Trusts: true, Stop: func() {
 		mu.Lock()
 		ending, over = true, !takes && !cuts
 		mu.Unlock()

@@ -19,6 +19,10 @@ type Link struct {
 	// Caller is by which name the server knows the client; "" if it asks nobody for one. Then handlers must find none.
 	Caller string
 
+	// Trusts says that the server takes a call for that of the service in whose name it was made, as it may where both are one
+	// process: see [transport.Switch.As]. Otherwise handlers must find Caller whatever the client says.
+	Trusts bool
+
 	// Stop tells the server to let running calls finish, to take no new ones, and returns when it has ended. It is called
 	// once, by a goroutine of its own.
 	Stop func()

@@ -3,9 +3,12 @@ package chattest_test
 import (
 	"testing"
 
+	"github.com/dovetail-go/dovetail/genai/anthropic"
+	"github.com/dovetail-go/dovetail/genai/gemini"
 	"github.com/dovetail-go/dovetail/genai/genaitest"
 	"github.com/dovetail-go/dovetail/genai/genaitest/chattest"
 	"github.com/dovetail-go/dovetail/genai/genaitest/wiretest"
+	"github.com/dovetail-go/dovetail/genai/ollama"
 	"github.com/dovetail-go/dovetail/genai/openai"
 )
 
@@ -39,6 +42,55 @@ func TestOpenAI(t *testing.T) {
 				server := &wiretest.Server{Chat: model.Chat, Complete: model.Complete, Faults: []wiretest.Fault{fault, fault}}
 				c := &openai.Client{Key: "key", HTTP: server.Client(t)}
 				return chattest.Client{Chat: c.Chat, Complete: c.Complete}
+			})
+		})
+	}
+}
+
+// The others are held to the same, but for what their interfaces have no words for.
+
+func TestAnthropic(t *testing.T) {
+	for name, fault := range map[string]wiretest.Fault{"plain": {}, "sliced": {Slice: 7}} {
+		t.Run(name, func(t *testing.T) {
+			chattest.Run(t, func(t *testing.T, model *genaitest.Model) chattest.Client {
+				server := &wiretest.Server{Chat: model.Chat, Complete: model.Complete, Faults: []wiretest.Fault{fault, fault}}
+				c := &anthropic.Client{Key: "key", Model: "m", HTTP: server.Client(t)}
+				return chattest.Client{Chat: c.Chat, Complete: c.Complete}
+			}, chattest.Except{"answers/refusal": "a refusal is text like any other; that it is one, the reason for the end says"})
+		})
+	}
+}
+
+func TestGemini(t *testing.T) {
+	for name, fault := range map[string]wiretest.Fault{"plain": {}, "sliced": {Slice: 7}} {
+		t.Run(name, func(t *testing.T) {
+			chattest.Run(t, func(t *testing.T, model *genaitest.Model) chattest.Client {
+				server := &wiretest.Server{Chat: model.Chat, Complete: model.Complete, Faults: []wiretest.Fault{fault, fault}}
+				c := &gemini.Client{Key: "key", Model: "m", HTTP: server.Client(t)}
+				return chattest.Client{Chat: c.Chat, Complete: c.Complete}
+			}, chattest.Except{
+				"answers/refusal":                    "a refusal is text like any other",
+				"answers/usage: cache and reasoning": "what is written to the cache is not counted",
+			})
+		})
+	}
+}
+
+func TestOllama(t *testing.T) {
+	for name, fault := range map[string]wiretest.Fault{"plain": {}, "sliced": {Slice: 7}} {
+		t.Run(name, func(t *testing.T) {
+			chattest.Run(t, func(t *testing.T, model *genaitest.Model) chattest.Client {
+				server := &wiretest.Server{Chat: model.Chat, Complete: model.Complete, Faults: []wiretest.Fault{fault, fault}}
+				c := &ollama.Client{Model: "m", HTTP: server.Client(t)}
+				return chattest.Client{Chat: c.Chat, Complete: c.Complete}
+			}, chattest.Except{
+				"answers/refusal":                    "a refusal is text like any other",
+				"answers/finish: filtered":           "a model on one's own machine has no filter",
+				"answers/usage: cache and reasoning": "there are two numbers: tokens in, and tokens out",
+				"failures/content_filtered":          "a model on one's own machine has no filter",
+				"requests/tool choice: none":         "there is no such setting; the tools are not sent, which does the same",
+				"requests/tool choice: required":     "there is no such setting, and the client says so",
+				"requests/tool choice: by name":      "there is no such setting, and the client says so",
 			})
 		})
 	}

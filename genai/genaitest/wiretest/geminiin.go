@@ -73,10 +73,26 @@ type geminiPart struct {
 		ID, Name string
 		Args     json.RawMessage
 	} `json:"functionCall"`
-	FunctionResponse *struct {
-		ID, Name string
-		Response json.RawMessage
-	} `json:"functionResponse"`
+	FunctionResponse *geminiResult `json:"functionResponse"`
+}
+
+type geminiResult struct {
+	ID, Name string
+	Response json.RawMessage
+}
+
+// text returns the result, and whether it tells of a failure. The interface wants an object; what is none goes under "output",
+// and a failure under "error", as the interface says.
+func (r *geminiResult) text() (text string, failed bool) {
+	var object map[string]json.RawMessage
+	if json.Unmarshal(r.Response, &object) == nil && len(object) == 1 {
+		for _, name := range []string{"output", "error"} {
+			if raw, ok := object[name]; ok && json.Unmarshal(raw, &text) == nil {
+				return text, name == "error"
+			}
+		}
+	}
+	return string(r.Response), false
 }
 
 func decodeGemini(body []byte, c *call) error {
@@ -186,7 +202,8 @@ func (p *geminiPart) part(at string) (out genai.Part, err error) {
 		out.ToolCall = &genai.ToolCall{ID: p.FunctionCall.ID, Name: p.FunctionCall.Name, Arguments: string(p.FunctionCall.Args)}
 	case p.FunctionResponse != nil:
 		r := p.FunctionResponse
-		out.ToolResult = &genai.ToolResult{CallID: r.ID, Name: r.Name, Parts: []genai.Part{{Text: string(r.Response)}}}
+		text, failed := r.text()
+		out.ToolResult = &genai.ToolResult{CallID: r.ID, Name: r.Name, Parts: []genai.Part{{Text: text}}, Failed: failed}
 	case p.InlineData != nil:
 		blob, err := base64Blob(p.InlineData.MIMEType, p.InlineData.Data)
 		if err != nil {

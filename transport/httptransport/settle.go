@@ -1,0 +1,69 @@
+package httptransport
+
+import (
+	"errors"
+	"net"
+	"os"
+	"sync"
+	"time"
+)
+
+// A settler is a listener that is closed only when nobody has come for a while. A connection that the system has accepted and we
+// have not is reset when its listener is closed, and whoever sent a request on it cannot know that nobody has seen it.
+type settler struct {
+	net.Listener
+	mu    sync.Mutex
+	quiet chan struct{} // closed when nobody has come for settleTime; nil until the end begins
+	done  bool
+}
+
+// How long nobody must have come, and how long that is waited for.
+const (
+	settleTime = 50 * time.Millisecond
+	settleMost = time.Second
+)
+
+type deadliner interface{ SetDeadline(time.Time) error }
+
+// Accept implements [net.Listener].
+func (s *settler) Accept() (net.Conn, error) {
+	for {
+		conn, err := s.Listener.Accept()
+		if !s.goOn(err) {
+			return conn, err
+		}
+	}
+}
+
+// goOn reports whether err means only that nobody has come for a while.
+func (s *settler) goOn(err error) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.quiet == nil || s.done {
+		return false
+	}
+	late := errors.Is(err, os.ErrDeadlineExceeded)
+	if late || err != nil {
+		s.done = true
+		close(s.quiet)
+		_ = s.Listener.(deadliner).SetDeadline(time.Time{}) // whoever comes until it is closed is still let in
+		return late
+	}
+	_ = s.Listener.(deadliner).SetDeadline(time.Now().Add(settleTime))
+	return false
+}
+
+// settle waits until nobody comes any longer.
+func (s *settler) settle() {
+	l, ok := s.Listener.(deadliner)
+	if !ok {
+		time.Sleep(settleTime)
+		return
+	}
+	quiet := make(chan struct{})
+	s.mu.Lock()
+	s.quiet = quiet
+	_ = l.SetDeadline(time.Now().Add(settleTime))
+	s.mu.Unlock()
+	within(quiet, settleMost)
+}
