@@ -190,17 +190,23 @@ func TestYears(t *testing.T) {
 
 // TestConsequence: what a look reports after the end of its context is not the reason.
 func TestConsequence(t *testing.T) {
-	ctx, cancel := context.WithCancel(t.Context())
-	service := &job.Service[string, string]{Look: func(context.Context, *job.Ref) (*job.Status, error) {
-		cancel()
-		return nil, errors.New("the line is dead")
-	}}
+	begin := func() (context.Context, *job.Service[string, string]) {
+		ctx, cancel := context.WithCancel(t.Context())
+		t.Cleanup(cancel)
+		return ctx, &job.Service[string, string]{
+			Submit: func(context.Context, string) (*job.Status, error) { return &job.Status{ID: "j1", State: job.Queued}, nil },
+			Look: func(context.Context, *job.Ref) (*job.Status, error) {
+				cancel()
+				return nil, errors.New("the line is dead")
+			},
+			Cancel: func(context.Context, *job.Ref) (*job.Status, error) { return &job.Status{}, nil },
+		}
+	}
+	ctx, service := begin()
 	if _, err := service.Wait(ctx, &job.Ref{ID: "j1"}); !errors.Is(err, genai.Cancelled) {
 		t.Error(err)
 	}
-	ctx, cancel = context.WithCancel(t.Context())
-	service.Submit = func(context.Context, string) (*job.Status, error) { return &job.Status{ID: "j1", State: job.Queued}, nil }
-	service.Cancel = func(context.Context, *job.Ref) (*job.Status, error) { return &job.Status{}, nil }
+	ctx, service = begin()
 	if _, err := service.Do(ctx, ""); !errors.Is(err, genai.Cancelled) {
 		t.Error(err)
 	}
