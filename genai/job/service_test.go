@@ -194,7 +194,9 @@ func TestConsequence(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		t.Cleanup(cancel)
 		return ctx, &job.Service[string, string]{
-			Submit: func(context.Context, string) (*job.Status, error) { return &job.Status{ID: "j1", State: job.Queued}, nil },
+			Submit: func(context.Context, string) (*job.Status, error) {
+				return &job.Status{ID: "j1", State: job.Queued}, nil
+			},
 			Look: func(context.Context, *job.Ref) (*job.Status, error) {
 				cancel()
 				return nil, errors.New("the line is dead")
