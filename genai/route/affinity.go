@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"github.com/dovetail-go/dovetail/genai"
+	"github.com/dovetail-go/dovetail/internal/rendezvous"
 )
 
 // Affinity sends requests of the same key to the same target, so that what it keeps for them is used again, such as the
@@ -29,18 +30,11 @@ type Affinity struct {
 	anywhere PeakEWMA
 }
 
-// fewCalls may always be in flight at a target, for each weight: of so few, a fair share means nothing.
-const fewCalls = 4
-
 // Pick implements [Picker].
 func (p *Affinity) Pick(ctx context.Context, req any, among []*Candidate) *Candidate {
 	key, ok := p.key(ctx, req)
 	if !ok {
 		return p.anywhere.Pick(ctx, req, among)
-	}
-	bound := p.Bound
-	if bound == 0 {
-		bound = 1.25
 	}
 	calls, weights := 1, 0.0
 	for _, c := range among {
@@ -51,17 +45,13 @@ func (p *Affinity) Pick(ctx context.Context, req any, among []*Candidate) *Candi
 	most := math.Inf(-1)
 	for _, c := range among {
 		weight := float64(c.weight.Load())
-		fair := float64(calls) * weight / weights
-		if float64(c.InFlight()) >= max(math.Ceil(max(1, bound)*fair), fewCalls*weight) {
+		if float64(c.InFlight()) >= rendezvous.Room(p.Bound, calls, weight, weights) {
 			continue
 		}
 		if c.since.Load() != 0 { // it is back: as its share grows, so does the part of its keys that it has again
 			weight *= float64(math.Float32frombits(c.share.Load()))
 		}
-		// The hash is a number between 0 and 1, and the target with the largest weight/-log(hash) is chosen as often as
-		// its weight says.
-		hash := mix(key ^ c.hash)
-		if score := weight / -math.Log((float64(hash>>11)+0.5)/(1<<53)); score > most {
+		if score := rendezvous.Score(key, c.hash, weight); score > most {
 			best, most = c, score
 		}
 	}
@@ -74,12 +64,12 @@ func (p *Affinity) Pick(ctx context.Context, req any, among []*Candidate) *Candi
 func (p *Affinity) key(ctx context.Context, req any) (hash uint64, ok bool) {
 	if p.Key != nil {
 		key := p.Key(ctx, req)
-		return text(key, 0), key != ""
+		return rendezvous.Hash(key, 0), key != ""
 	}
 	switch req := req.(type) {
 	case interface{ AffinityKey() string }:
 		key := req.AffinityKey()
-		return text(key, 0), key != ""
+		return rendezvous.Hash(key, 0), key != ""
 	case *genai.ChatRequest:
 		if req == nil || req.CacheKey == "" && len(req.Messages) == 0 {
 			return 0, false
@@ -91,18 +81,18 @@ func (p *Affinity) key(ctx context.Context, req any) (hash uint64, ok bool) {
 
 // beginning hashes what the requests of one conversation have in common.
 func beginning(req *genai.ChatRequest) uint64 {
-	h := text(req.Model, 0)
+	h := rendezvous.Hash(req.Model, 0)
 	if req.CacheKey != "" {
-		return text(req.CacheKey, h)
+		return rendezvous.Hash(req.CacheKey, h)
 	}
 	for _, tool := range req.Tools {
-		h = text(tool.Name, h)
+		h = rendezvous.Hash(tool.Name, h)
 	}
 	for _, m := range req.Messages {
 		for _, part := range m.Parts {
-			h = text(part.Text, h)
+			h = rendezvous.Hash(part.Text, h)
 			if part.Image != nil {
-				h = mix(h ^ uint64(part.Image.Len()))
+				h = rendezvous.Mix(h ^ uint64(part.Image.Len()))
 			}
 		}
 		if m.Role != genai.RoleSystem {
@@ -110,20 +100,4 @@ func beginning(req *genai.ChatRequest) uint64 {
 		}
 	}
 	return h
-}
-
-// text goes on with a hash: FNV-1a, which is the same in every process.
-func text(s string, h uint64) uint64 {
-	h ^= 14695981039346656037
-	for i := range len(s) {
-		h = (h ^ uint64(s[i])) * 1099511628211
-	}
-	return mix(h)
-}
-
-// mix spreads every bit of x over all bits: the end of MurmurHash3.
-func mix(x uint64) uint64 {
-	x = (x ^ x>>33) * 0xff51afd7ed558ccd
-	x = (x ^ x>>33) * 0xc4ceb9fe1a85ec53
-	return x ^ x>>33
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/dovetail-go/dovetail/genai"
 	"github.com/dovetail-go/dovetail/internal/clock"
+	"github.com/dovetail-go/dovetail/internal/rendezvous"
 )
 
 // A Target is one of the handlers that a [Router] chooses among.
@@ -57,7 +58,7 @@ const (
 )
 
 func newCandidate(name string, cooldown func(error) time.Duration, alarms *atomic.Uint64) *Candidate {
-	c := &Candidate{name: name, hash: text(name, 0), alarms: alarms}
+	c := &Candidate{name: name, hash: rendezvous.Hash(name, 0), alarms: alarms}
 	c.release = func(outcome error) {
 		c.calls.Add(-oneCall)
 		if outcome == nil {
