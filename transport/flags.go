@@ -17,7 +17,7 @@ import (
 // it returns gives the placement, which comes from, in this order:
 //
 //   - the flags: "-serve desk,answers -listen 127.0.0.1:8080 -at moderation=http://127.0.0.1:8081", where -serve and -at
-//     may be repeated,
+//     may be repeated, and a service at several addresses has commas between them: "-at moderation=http://10.0.0.1:80,http://10.0.0.2:80",
 //   - the environment variables DOVETAIL_SERVE, DOVETAIL_LISTEN and DOVETAIL_AT, written the same way,
 //   - a file of JSON that -placement or DOVETAIL_PLACEMENT names, with the members of [Placement].
 //
@@ -42,7 +42,7 @@ func PlacementFlags(flags *flag.FlagSet, getenv func(string) string, services ..
 	}
 	add("serve", "the `services` that live in this process, separated by commas"+hint+"; none: all that -at does not name", true)
 	add("listen", "the `address` where others reach them, such as 127.0.0.1:8080", false)
-	add("at", "where other services are, as `service=address`, separated by commas", true)
+	add("at", "where other services are, as `service=address`, separated by commas; a service at several addresses has commas between them", true)
 	add("placement", "a JSON `file` with serve, listen and at", false)
 	return func() (Placement, error) {
 		p := placementSources{given: given, getenv: getenv}
@@ -78,15 +78,20 @@ func (s *placementSources) placement(services []string) (Placement, error) {
 	}
 	if text, field := s.setting("at"); text != "" {
 		p.At, s.from["at"] = map[string]string{}, field
+		last := ""
 		for pair := range strings.SplitSeq(text, ",") {
 			name, address, ok := strings.Cut(strings.TrimSpace(pair), "=")
+			if last != "" && strings.Contains(name, ":") { // as no service's name does: a further address
+				p.At[last] += "," + strings.TrimSpace(pair)
+				continue
+			}
 			if !ok {
 				return Placement{}, placementError(field, "%q is not of the form service=address", pair)
 			}
 			if _, twice := p.At[name]; twice {
 				return Placement{}, placementError(field, "%s is named twice", name)
 			}
-			p.At[name] = address
+			p.At[name], last = address, name
 		}
 	}
 	if err := p.Check(services...); err != nil {

@@ -20,7 +20,8 @@ type Placement struct {
 	// "unix:/run/desk.sock"; "" means that nobody does. Port 0 takes a free one.
 	Listen string `json:"listen,omitzero"`
 
-	// At says where other services are: name to address, such as "http://127.0.0.1:8081".
+	// At says where other services are: name to address, such as "http://127.0.0.1:8081". Transports may take several addresses,
+	// or all servers of a name: see the Client of package httptransport.
 	At map[string]string `json:"at,omitzero"`
 }
 

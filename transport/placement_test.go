@@ -128,6 +128,7 @@ func TestPlacementFlags(t *testing.T) {
 		{"repeated", "-serve desk -at store=http://a -serve search", nil, "", transport.Placement{Serve: []string{"desk", "search"}, At: map[string]string{"store": "http://a"}}},
 		{"repeated at", "-at store=http://a -at search=unix:/s", nil, "", transport.Placement{At: map[string]string{"store": "http://a", "search": "unix:/s"}}},
 		{"the last address counts", "-listen a -listen b", nil, "", transport.Placement{Listen: "b"}},
+		{"several addresses", "-at store=http://a:1,unix:/s=x,search=http://b,http://c", nil, "", transport.Placement{At: map[string]string{"store": "http://a:1,unix:/s=x", "search": "http://b,http://c"}}},
 		{"an address with =", "-at store=http://a/?x=1", nil, "", transport.Placement{At: map[string]string{"store": "http://a/?x=1"}}},
 		{"spaces", "", map[string]string{"DOVETAIL_SERVE": " desk , store ", "DOVETAIL_AT": " search=http://a "}, "", transport.Placement{Serve: []string{"desk", "store"}, At: map[string]string{"search": "http://a"}}},
 		{"environment", "", environment, "", fromEnvironment},

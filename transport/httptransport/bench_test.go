@@ -85,6 +85,25 @@ func BenchmarkUnary1KB(b *testing.B) {
 	})
 }
 
+// BenchmarkSeveral1KB is what choosing one of eight servers costs, beside a client of one.
+func BenchmarkSeveral1KB(b *testing.B) {
+	all := replicate(b, "http", here(8)...)
+	eight := echo.Dial(dial(b, addresses(all)))
+	keyed := dial(b, addresses(all))
+	keyed.Affinity = func(_ context.Context, req any) string { return req.(*note).Text[:8] }
+	one := echo.Dial(dial(b, all[0].address))
+	req := &note{Text: strings.Repeat("x", 1000)}
+	run := func(call genai.Handler[*note, *note]) func(b *testing.B) {
+		return func(b *testing.B) {
+			if _, err := call(b.Context(), req); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+	b.Run("any", func(b *testing.B) { versus(b, run(eight), run(one)) })
+	b.Run("keyed", func(b *testing.B) { versus(b, run(echo.Dial(keyed)), run(one)) })
+}
+
 func BenchmarkUnary1KBParallel(b *testing.B) {
 	s := &httptransport.Server{}
 	echo.Serve(s, func(_ context.Context, req *note) (*note, error) { return req, nil })

@@ -2,6 +2,7 @@ package httptransport
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -21,25 +22,26 @@ import (
 
 // Call implements [transport.Client].
 func (c *Client) Call(ctx context.Context, spec *transport.Spec, req any) (any, error) {
-	c.once.Do(c.connect)
-	if c.err != nil {
-		return nil, c.err
+	if err := c.ready(ctx); err != nil {
+		return nil, err
 	}
 	m, err := spec.EncodeRequest(req)
 	if err != nil {
 		return nil, err
 	}
-	hr, sent, err := c.request(ctx, spec, m)
+	q, err := c.request(ctx, spec, m)
 	if err != nil {
 		return nil, err
 	}
+	q.key = c.key(ctx, req)
 	if spec.Streams {
-		return c.stream(ctx, spec, hr, sent)
+		return c.stream(ctx, q)
 	}
-	resp, err := c.exchange(ctx, spec, hr.WithContext(ctx), sent)
+	resp, at, err := c.exchange(ctx, q)
 	if err != nil {
 		return nil, err
 	}
+	defer at.leave()
 	defer resp.Body.Close()
 	answer, err := receive(spec, resp)
 	if err != nil {
@@ -51,12 +53,20 @@ func (c *Client) Call(ctx context.Context, spec *transport.Spec, req any) (any, 
 	return answer, nil
 }
 
+// A request is what is sent, to one server or, if nobody has seen it there, to another.
+type request struct {
+	spec   *transport.Spec
+	header http.Header
+	body   body
+	key    uint64 // of what ties it to a server
+}
+
 // inOneWrite is how large a request may be that is handed to package net/http as bytes in memory.
 const inOneWrite = 64 << 10
 
-// request returns the request that carries m, without a context.
-func (c *Client) request(ctx context.Context, spec *transport.Spec, m transport.Message) (*http.Request, *body, error) {
-	b := &body{all: [][]byte{m.Head}}
+// request returns the request that carries m.
+func (c *Client) request(ctx context.Context, spec *transport.Spec, m transport.Message) (*request, error) {
+	q := &request{spec: spec, body: body{all: [][]byte{m.Head}}}
 	contentType, accept := typeJSON, acceptValue
 	if spec.Streams {
 		accept = acceptPieces
@@ -64,10 +74,10 @@ func (c *Client) request(ctx context.Context, spec *transport.Spec, m transport.
 	if len(m.Parts) > 0 {
 		contentType = typeFrames
 		var err error
-		if b.all, err = framed(m); err != nil {
+		if q.body.all, err = framed(m); err != nil {
 			e := *genai.AsError(err)
 			e.Started = genai.StartedNo
-			return nil, nil, &e
+			return nil, &e
 		}
 	}
 	h := http.Header{"Content-Type": headerValue(contentType), "Accept": headerValue(accept), "User-Agent": nil, headerContract: {spec.Agreed()}}
@@ -93,57 +103,111 @@ func (c *Client) request(ctx context.Context, spec *transport.Spec, m transport.
 	if deadline, ok := ctx.Deadline(); ok {
 		setTimeLeft(h, time.Until(deadline))
 	}
-	u := c.base
-	u.Path += pathOf(spec)
+	q.header = h
+	return q, nil
+}
+
+// to returns the request as it is sent to a server.
+func (q *request) to(ctx context.Context, at *endpoint) *http.Request {
+	u := at.base
+	u.Path += pathOf(q.spec)
 	hr := &http.Request{
-		Method: http.MethodPost, URL: &u, Host: u.Host, Header: h, ContentLength: lengthOf(b.all),
+		Method: http.MethodPost, URL: &u, Host: u.Host, Header: q.header, ContentLength: lengthOf(q.body.all), Body: q.body.again(),
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 	}
-	hr.Body = b.again()
-	if c.Transport == nil && c.base.Scheme == "http" && !c.h2c {
+	if at.repeats {
 		// Over HTTP/1, package net/http sends a request again if it has written nothing of it, and has proof of that.
-		hr.GetBody = func() (io.ReadCloser, error) { return b.again(), nil }
+		hr.GetBody = func() (io.ReadCloser, error) { return q.body.again(), nil }
 	}
-	return hr, b, nil
+	return hr.WithContext(ctx)
+}
+
+// exchange sends a request and returns the answer to it, if that is a good one, and whose it is; the caller leaves that server
+// when it has done with the answer. A server that cannot be reached, or turns the request away since it is about to end, has not
+// called its handler: the request goes on to another, as long as there is one.
+func (c *Client) exchange(ctx context.Context, q *request) (*http.Response, *endpoint, error) {
+	var tried []*endpoint
+	var last error
+	for {
+		at := c.pool.enter(q.key, tried)
+		if at == nil && c.pool.again(ctx) {
+			at = c.pool.enter(q.key, tried)
+		}
+		if at == nil {
+			return nil, nil, nobody(len(tried), last)
+		}
+		resp, err := c.agree(ctx, q, at)
+		if err == nil {
+			return resp, at, nil
+		}
+		at.leave()
+		if genai.KindOf(err) != genai.Unavailable || !q.spec.Unseen(err) || ctx.Err() != nil {
+			return nil, nil, err
+		}
+		at.leaveOut(c.pool.now())
+		c.pool.hasten()
+		tried, last = append(tried, at), err
+	}
+}
+
+// nobody is the error of a call that none of n servers took.
+func nobody(n int, last error) error {
+	if n < 2 {
+		return last
+	}
+	e := *genai.AsError(last)
+	e.Message = fmt.Sprintf("none of the %d servers took the call; the last one: %s", n, e.Message)
+	return &e
 }
 
 // maxAgree is how many servers with contracts that we have not seen may answer one call.
 const maxAgree = 3
 
-// exchange sends a request and returns the answer to it, if that is a good one. A server with another contract is asked again, in
-// other words, if the two go together; it has not called its handler.
-func (c *Client) exchange(ctx context.Context, spec *transport.Spec, hr *http.Request, sent *body) (*http.Response, error) {
+// agree makes an exchange with a server. One with another contract is asked again, in other words, if the two go together; it has
+// not called its handler.
+func (c *Client) agree(ctx context.Context, q *request, at *endpoint) (*http.Response, error) {
 	for n := 0; ; n++ {
-		resp, contract, err := c.try(ctx, hr, sent)
+		resp, contract, err := c.try(ctx, q, at)
 		if contract == nil || n == maxAgree {
 			return resp, err
 		}
-		if err := spec.Agree(contract); err != nil {
+		if err := q.spec.Agree(contract); err != nil {
 			return nil, err
 		}
-		hr = hr.Clone(hr.Context())
-		hr.Header[headerContract] = []string{spec.Agreed()}
-		hr.Body = sent.again()
+		q.header = q.header.Clone() // the other request may still be read
+		q.header[headerContract] = []string{q.spec.Agreed()}
 	}
 }
 
 // try makes one exchange. If it fails since the server has another contract, that is returned as well.
-func (c *Client) try(ctx context.Context, hr *http.Request, sent *body) (_ *http.Response, contract []byte, _ error) {
-	resp, err := c.roundTrip(hr, sent)
+func (c *Client) try(ctx context.Context, q *request, at *endpoint) (_ *http.Response, contract []byte, _ error) {
+	resp, err := at.roundTrip(ctx, q)
 	if err != nil {
 		if over := genai.ContextError(ctx); over != nil {
 			e := *genai.AsError(over)
-			e.Started = sent.started()
+			if e.Started = q.body.started(); e.Kind == genai.Timeout {
+				at.missed(c.pool.now())
+			}
 			return nil, nil, &e
 		}
-		return nil, nil, c.lost(err, sent)
+		e := lost(err, q, at)
+		if e.Started != genai.StartedNo {
+			at.missed(c.pool.now())
+		}
+		return nil, nil, e
 	}
 	pairs := metadataIn(resp.Header)
 	transport.EnvelopeOf(ctx).Reply.Arrive(pairs)
 	if resp.StatusCode == http.StatusOK {
+		at.answered()
 		return resp, nil, nil
 	}
 	defer resp.Body.Close()
+	if resp.StatusCode >= http.StatusInternalServerError && mediaType(resp.Header.Get("Content-Type")) != typeProblem {
+		at.missed(c.pool.now()) // something between says so
+	} else {
+		at.answered()
+	}
 	contract, err = refusal(resp)
 	if over := genai.ContextError(ctx); over != nil {
 		return nil, nil, over
@@ -152,22 +216,18 @@ func (c *Client) try(ctx context.Context, hr *http.Request, sent *body) (_ *http
 }
 
 // lost makes an error of an exchange that brought no answer.
-func (c *Client) lost(err error, sent *body) error {
-	e := &genai.Error{Kind: genai.Unavailable, Started: sent.started(), Err: err}
-	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "dial" || unseen(err) {
-		e.Started = genai.StartedNo
-	}
-	if kind := handshake(err); kind != "" {
-		e.Kind, e.Started = kind, genai.StartedNo
-	}
-	if e.Started == genai.StartedNo {
-		e.Message = fmt.Sprintf("cannot reach %s: %v", c.Address, err)
+func lost(err error, q *request, at *endpoint) *genai.Error {
+	op, dialled := errors.AsType[*net.OpError](err)
+	kind := handshake(err)
+	if dialled && op.Op == "dial" || kind != "" || unseen(err) || q.body.started() == genai.StartedNo {
+		e := unreachable(at, err)
+		e.Kind = cmp.Or(kind, e.Kind)
 		return e
 	}
+	e := &genai.Error{Kind: genai.Unavailable, Started: q.body.started(), Err: err, Message: fmt.Sprintf("no answer from %s: %v", at.name, err)}
 	if n, ok := errors.AsType[net.Error](err); ok && n.Timeout() {
 		e.Kind = genai.Timeout
 	}
-	e.Message = fmt.Sprintf("no answer from %s: %v", c.Address, err)
 	return e
 }
 

@@ -111,3 +111,36 @@ func ExampleRemote() {
 	// Output:
 	// unsupported (address): "127.0.0.1:8080" has no scheme; addresses look like "http://host:port", "https://host:port", "h2c://host:port" or "unix:/path/of.sock"
 }
+
+// A client of two servers, of which one is not there: no call fails.
+func ExampleClient_several() {
+	server := &httptransport.Server{}
+	spell.Serve(server, spelling)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- server.Serve(ctx, l) }() // ends with ctx
+	nobody, _ := net.Listen("tcp", "127.0.0.1:0")
+	_ = nobody.Close()
+
+	client := &httptransport.Client{Address: "http://" + nobody.Addr().String() + ", http://" + l.Addr().String()}
+	fmt.Println(client.Connect(ctx))
+	failed := 0
+	for range 100 {
+		if _, err := spell.Dial(client)(ctx, &question{Text: "oak"}); err != nil {
+			failed++
+		}
+	}
+	fmt.Println(failed, "calls failed")
+	client.CloseIdleConnections()
+	cancel()
+	fmt.Println(<-ended)
+	// Output:
+	// <nil>
+	// 0 calls failed
+	// <nil>
+}

@@ -117,8 +117,9 @@ func seen(r *http.Request) {
 }
 
 // farewell tells those who have a connection of HTTP/1.1 and wait for nothing that it ends, and gives them a little time to
-// close it. The server takes no more calls by then, but still listens: connections that have just been made are told too.
-func (p *peers) farewell() {
+// close it. The server takes no more calls by then, but still listens: connections that have just been made are told too. It
+// reports whether there was anybody.
+func (p *peers) farewell() bool {
 	p.mu.Lock()
 	open := len(p.all)
 	left := make(chan struct{})
@@ -129,9 +130,32 @@ func (p *peers) farewell() {
 	p.leave()
 	p.mu.Unlock()
 	if open == 0 {
-		return
+		return false
 	}
 	within(left, farewellTime)
+	return true
+}
+
+// newcomers waits until nobody is left who has a connection over which nothing was sent yet, and gives up after noticeTime. Nobody
+// else comes by then. Package net/http drops a first request that it reads after its Shutdown has begun, without a word.
+func (p *peers) newcomers() {
+	for began := time.Now(); p.fresh() && time.Since(began) < noticeTime; {
+		time.Sleep(noticeTime / 10)
+	}
+}
+
+// fresh tells those over whose connections nothing was sent for long enough, and reports whether there are others.
+func (p *peers) fresh() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	others := false
+	for conn, one := range p.all {
+		if one.fresh && !one.told {
+			p.tell(conn, one)
+			others = others || !one.told
+		}
+	}
+	return others
 }
 
 // tell says goodbye. It must be called with the lock held, and does not wait: a few words always find room in a connection on

@@ -65,6 +65,38 @@ func TestFarewell(t *testing.T) {
 	}
 }
 
+// TestFarewellToNewcomers: a connection over which nothing was sent yet is told as well. Package net/http would read a request that
+// comes over it after the end has begun, and drop it without a word.
+func TestFarewellToNewcomers(t *testing.T) {
+	noLeak(t)
+	s := &httptransport.Server{}
+	var calls atomic.Int32
+	echo.Serve(s, func(_ context.Context, req *note) (*note, error) { calls.Add(1); return req, nil })
+	address, stop, ended := start(t, "http", s)
+	conn, err := net.Dial("tcp", strings.TrimPrefix(address, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	_ = conn.SetDeadline(time.Now().Add(10 * time.Second))   // a bound for the test, not a measure
+	if status := get(t, address, "/readyz"); status != 200 { // by now the server has accepted both
+		t.Fatalf("/readyz says %d", status)
+	}
+	stop()
+	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil || resp.StatusCode != http.StatusRequestTimeout {
+		t.Errorf("the newcomer was told %+v, %v", resp, err)
+	}
+	fmt.Fprint(conn, "POST /test/echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{}")
+	conn.Close()
+	if err := await(t, ended, "the server ends"); err != nil {
+		t.Error(err)
+	}
+	if calls.Load() != 0 {
+		t.Errorf("the handler was called %d times", calls.Load())
+	}
+}
+
 // TestEndsBeforeTheRequest: the connection that was chosen for a call ends before anything of it was written. A server that is
 // back at the same address gets the call, once.
 func TestEndsBeforeTheRequest(t *testing.T) {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
-	"net/url"
 	"os"
 	"strings"
 	"syscall"
@@ -13,57 +12,6 @@ import (
 
 	"github.com/dovetail-go/dovetail/genai"
 )
-
-// An address is where a server is.
-type address struct {
-	scheme string // "http", "https" or "h2c"; "unix"
-	host   string // with the port; the path of the socket, if it is one
-	path   string // before those of the operations; no slash at its end
-}
-
-const forms = `addresses look like "http://host:port", "https://host:port", "h2c://host:port" or "unix:/path/of.sock"`
-
-// parseAddress understands the address of a server as clients write it. An address of another transport is
-// [genai.Unsupported].
-func parseAddress(text string) (address, error) {
-	if path, ok := strings.CutPrefix(text, "unix:"); ok {
-		path = strings.TrimPrefix(path, "//")
-		if path == "" {
-			return address{}, addressError("%q has no path; %s", text, forms)
-		}
-		return address{scheme: "unix", host: path}, nil
-	}
-	scheme, _, ok := strings.Cut(text, "://")
-	if !ok {
-		e := addressError("%q has no scheme; %s", text, forms)
-		e.Kind = genai.Unsupported
-		return address{}, e
-	}
-	switch scheme {
-	case "http", "https", "h2c":
-	default:
-		e := addressError("%q is of another transport; %s", text, forms)
-		e.Kind = genai.Unsupported
-		return address{}, e
-	}
-	u, err := url.Parse(text)
-	if err != nil {
-		return address{}, addressError("the address is malformed; %s", forms)
-	}
-	switch {
-	case u.Hostname() == "":
-		return address{}, addressError("%q has no host; %s", u.Redacted(), forms)
-	case u.User != nil:
-		return address{}, addressError("%q has a name or a password in it, which is never sent", u.Redacted())
-	case u.RawQuery != "" || u.Fragment != "" || u.ForceQuery:
-		return address{}, addressError("%q has something behind the path", u.Redacted())
-	}
-	return address{scheme: scheme, host: u.Host, path: strings.TrimRight(u.Path, "/")}, nil
-}
-
-func addressError(format string, args ...any) *genai.Error {
-	return &genai.Error{Kind: genai.InvalidRequest, Field: "address", Started: genai.StartedNo, Message: fmt.Sprintf(format, args...)}
-}
 
 func listenError(kind genai.Kind, format string, args ...any) *genai.Error {
 	return &genai.Error{Kind: kind, Field: "listen", Started: genai.StartedNo, Message: fmt.Sprintf(format, args...)}

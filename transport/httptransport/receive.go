@@ -7,7 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/dovetail-go/dovetail/genai"
@@ -16,14 +16,15 @@ import (
 )
 
 // stream makes a call whose response arrives in pieces.
-func (c *Client) stream(ctx context.Context, spec *transport.Spec, hr *http.Request, sent *body) (any, error) {
+func (c *Client) stream(ctx context.Context, q *request) (any, error) {
 	inner, cancel := context.WithCancel(ctx)
-	resp, err := c.exchange(ctx, spec, hr.WithContext(inner), sent)
+	resp, at, err := c.exchange(inner, q)
 	if err != nil {
 		cancel()
 		return nil, err
 	}
-	r := &receiver{body: resp.Body, cancel: cancel, reply: transport.EnvelopeOf(ctx).Reply, max: spec.MaxBytes}
+	spec := q.spec
+	r := &receiver{at: at, body: resp.Body, cancel: cancel, reply: transport.EnvelopeOf(ctx).Reply, max: spec.MaxBytes}
 	var next func() (transport.Message, error)
 	switch t := mediaType(resp.Header.Get("Content-Type")); t {
 	case typeFrames:
@@ -41,6 +42,8 @@ func (c *Client) stream(ctx context.Context, spec *transport.Spec, hr *http.Requ
 
 // A receiver reads a stream.
 type receiver struct {
+	at     *endpoint
+	gone   atomic.Bool // the endpoint was left
 	body   io.ReadCloser
 	cancel context.CancelFunc
 	reply  *transport.Reply
@@ -55,6 +58,9 @@ type receiver struct {
 func (r *receiver) stop() {
 	r.cancel()
 	_ = r.body.Close()
+	if !r.gone.Swap(true) {
+		r.at.leave()
+	}
 }
 
 func (r *receiver) nextFrame() (transport.Message, error) {

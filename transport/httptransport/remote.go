@@ -28,7 +28,7 @@ type Remote struct {
 
 // Dial implements [transport.Remote]. Addresses are those of a [Client].
 func (r *Remote) Dial(address string) (transport.Client, error) {
-	if _, err := parseAddress(address); err != nil {
+	if _, err := parseAddresses(address); err != nil {
 		return nil, err
 	}
 	return &Client{Address: address, TLS: r.TLS, Token: r.Token}, nil

@@ -1,6 +1,7 @@
 package httptransport
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"net"
@@ -39,14 +40,13 @@ func unseen(err error) bool {
 }
 
 // roundTrip sends a request, and sends it again only if nobody has seen it.
-func (c *Client) roundTrip(hr *http.Request, sent *body) (*http.Response, error) {
-	resp, err := c.via.RoundTrip(hr)
-	for n := 0; err != nil && n < maxResend && hr.Context().Err() == nil && unseen(err); n++ {
-		hr = hr.WithContext(hr.Context())
-		hr.Body = sent.again()
-		resp, err = c.via.RoundTrip(hr)
+func (e *endpoint) roundTrip(ctx context.Context, q *request) (*http.Response, error) {
+	for n := 0; ; n++ {
+		resp, err := e.via.RoundTrip(q.to(ctx, e))
+		if err == nil || n == maxResend || ctx.Err() != nil || !unseen(err) {
+			return resp, err
+		}
 	}
-	return resp, err
 }
 
 // handshake returns what an error of TLS means that ends a connection before it carries anything; "" for other errors. What the

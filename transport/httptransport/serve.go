@@ -67,7 +67,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	case <-ctx.Done():
 	}
 	err = s.finish(hs, &connections, settler)
-	if serve := <-failed; !errors.Is(serve, http.ErrServerClosed) {
+	if serve := <-failed; !errors.Is(serve, http.ErrServerClosed) && !errors.Is(serve, net.ErrClosed) {
 		err = errors.Join(err, serve)
 	}
 	return err
@@ -93,10 +93,11 @@ func (s *Server) finish(hs *http.Server, connections *peers, l *settler) error {
 	if called {
 		time.Sleep(noticeTime - time.Since(began)) // those who come now are told; those who find nobody cannot know what has become of their call
 	}
-	connections.farewell()
-	if called {
+	if connections.farewell() || called {
 		l.settle()
 	}
+	_ = l.Close()
+	connections.newcomers()
 	rest, cancel := context.WithTimeout(context.Background(), drainTime) // for pages, and for answers on their way
 	defer cancel()
 	_ = hs.Shutdown(rest)

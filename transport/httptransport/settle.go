@@ -14,12 +14,14 @@ type settler struct {
 	net.Listener
 	mu    sync.Mutex
 	quiet chan struct{} // closed when nobody has come for settleTime; nil until the end begins
+	last  bool          // that time is over, and whoever came at its end is still let in
 	done  bool
 }
 
 // How long nobody must have come, and how long that is waited for.
 const (
 	settleTime = 50 * time.Millisecond
+	lastTime   = time.Millisecond
 	settleMost = time.Second
 )
 
@@ -43,12 +45,18 @@ func (s *settler) goOn(err error) bool {
 		return false
 	}
 	late := errors.Is(err, os.ErrDeadlineExceeded)
-	if late || err != nil {
+	if late && !s.last { // it may have come to its end without asking the system who is waiting
+		s.last = true
+		_ = s.Listener.(deadliner).SetDeadline(time.Now().Add(lastTime))
+		return true
+	}
+	if err != nil {
 		s.done = true
 		close(s.quiet)
 		_ = s.Listener.(deadliner).SetDeadline(time.Time{}) // whoever comes until it is closed is still let in
 		return late
 	}
+	s.last = false
 	_ = s.Listener.(deadliner).SetDeadline(time.Now().Add(settleTime))
 	return false
 }
