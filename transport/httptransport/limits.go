@@ -16,7 +16,7 @@ type Limits struct {
 	Header time.Duration // for the headers of a request, and for the handshake of TLS before them; 0 means 10 seconds
 	Body   time.Duration // for each 64 KiB of the body of a request, or the rest of it; 0 means 30 seconds
 	Idle   time.Duration // for the next request on a connection; 0 means 3 minutes, which is longer than a Client waits
-	Stall  time.Duration // for the caller to take each 256 KiB of a response; 0 means 5 minutes
+	Stall  time.Duration // for the caller to take each MiB of a response; 0 means 5 minutes
 
 	// Methods are limits of single operations, by their names, such as "desk.answer".
 	Methods map[string]Method
@@ -54,7 +54,7 @@ func orElse(limit, otherwise time.Duration) time.Duration {
 // How much has to get through in the time of Body, and of Stall.
 const (
 	readStride  = 64 << 10
-	writeStride = 256 << 10
+	writeStride = 1 << 20
 )
 
 // A watch breaks off reading or writing that takes too long. It sets a deadline only then: to set one each time would cost
