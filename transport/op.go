@@ -22,6 +22,12 @@ type Op[Req, Resp any] struct {
 	// Keep is how long what came of a keyed call is remembered, see [Keyed]; 0 means 10 minutes.
 	Keep time.Duration
 
+	// Ahead is how many pieces of a stream may have been made that the reader has not taken, for streams whose pieces are worth waiting
+	// for, such as pictures or the steps of an agent: the producer then waits for its reader, over a network too. Between
+	// two processes it costs a little for each piece, and no proxy may wait for the end of a request before it passes it on. 0 means as
+	// many as buffers hold on the way: none in a process, some hundred kB to some MB between two. A [Keyed] handler goes on without readers.
+	Ahead int
+
 	// Shared hands values over without copying where both sides are in one process. Declare it for messages that
 	// nobody changes after they were sent, where the copy would cost too much; the handler then runs in the
 	// goroutine of the caller. It changes nothing between processes.

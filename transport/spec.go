@@ -18,6 +18,7 @@ type Spec struct {
 	MaxBytes    int64 // never 0
 	Shared      bool
 	Streams     bool          // the response arrives in pieces
+	Ahead       int           // see [Op]; 0 if it does not matter
 	Keep        time.Duration // see [Op]; never 0
 
 	// Results is where a server keeps what came of keyed calls. It may be set by [Server.Handle], for the handler it is
@@ -55,7 +56,7 @@ const (
 )
 
 func (op Op[Req, Resp]) spec() *Spec {
-	s := &Spec{Name: op.Name, Idempotency: op.Idempotency, MaxBytes: op.MaxBytes, Shared: op.Shared, Keep: op.Keep}
+	s := &Spec{Name: op.Name, Idempotency: op.Idempotency, MaxBytes: op.MaxBytes, Shared: op.Shared, Ahead: op.Ahead, Keep: op.Keep}
 	if !validName(op.Name) {
 		panic(fmt.Sprintf("transport: %q is not the name of an operation: it must look like \"service.operation\"", op.Name))
 	}
@@ -76,12 +77,18 @@ func (op Op[Req, Resp]) spec() *Spec {
 	default:
 		panic(fmt.Sprintf("transport: %s: Idempotency is %q", op.Name, op.Idempotency))
 	}
+	if op.Ahead < 0 {
+		panic(fmt.Sprintf("transport: %s: Ahead is negative", op.Name))
+	}
 	var none Resp
 	response := reflect.TypeFor[Resp]()
 	if r, ok := any(none).(relay); ok {
 		s.Streams, s.stream = true, r
 		next, _ := response.MethodByName("Next")
 		response = next.Type.Out(0)
+	}
+	if op.Ahead > 0 && !s.Streams {
+		panic(fmt.Sprintf("transport: %s has Ahead and does not stream", op.Name))
 	}
 	s.request = s.codec("request", reflect.TypeFor[Req]())
 	s.response = s.codec("response", response)

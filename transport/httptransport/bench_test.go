@@ -154,6 +154,33 @@ func BenchmarkStream256(b *testing.B) {
 	}
 }
 
+// BenchmarkCredit256 is the same stream with credit for 32 pieces, beside one without.
+func BenchmarkCredit256(b *testing.B) {
+	for _, network := range networks {
+		b.Run(network, func(b *testing.B) {
+			credited := tokens
+			credited.Ahead = 32
+			s := &httptransport.Server{}
+			tokens.Serve(s, produce)
+			c := dial(b, serve(b, network, s))
+			read := func(call genai.Handler[*note, *genai.Stream[token]]) func(b *testing.B) {
+				return func(b *testing.B) {
+					stream, err := call(b.Context(), &note{N: 256})
+					if err != nil {
+						b.Fatal(err)
+					}
+					for _, err := range stream.All() {
+						if err != nil {
+							b.Fatal(err)
+						}
+					}
+				}
+			}
+			versus(b, read(credited.Dial(c)), read(tokens.Dial(c)))
+		})
+	}
+}
+
 // A token is a piece as models send it.
 type token struct {
 	Text string `json:"text,omitzero"`

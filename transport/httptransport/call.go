@@ -58,7 +58,8 @@ type request struct {
 	spec   *transport.Spec
 	header http.Header
 	body   body
-	key    uint64 // of what ties it to a server
+	key    uint64   // of what ties it to a server
+	grants *granter // the body as it was last sent, if the server waits for credit
 }
 
 // inOneWrite is how large a request may be that is handed to package net/http as bytes in memory.
@@ -71,7 +72,8 @@ func (c *Client) request(ctx context.Context, spec *transport.Spec, m transport.
 	if spec.Streams {
 		accept = acceptPieces
 	}
-	if len(m.Parts) > 0 {
+	ahead := spec.Streams && spec.Ahead > 0
+	if len(m.Parts) > 0 || ahead {
 		contentType = typeFrames
 		var err error
 		if q.body.all, err = framed(m); err != nil {
@@ -81,6 +83,9 @@ func (c *Client) request(ctx context.Context, spec *transport.Spec, m transport.
 		}
 	}
 	h := http.Header{"Content-Type": headerValue(contentType), "Accept": headerValue(accept), "User-Agent": nil, headerContract: {spec.Agreed()}}
+	if ahead {
+		h[headerCredit] = []string{strconv.Itoa(spec.Ahead)}
+	}
 	e := transport.EnvelopeOf(ctx)
 	setMetadata(h, e.Metadata)
 	if e.Attempt > 1 {
@@ -112,14 +117,33 @@ func (q *request) to(ctx context.Context, at *endpoint) *http.Request {
 	u := at.base
 	u.Path += pathOf(q.spec)
 	hr := &http.Request{
-		Method: http.MethodPost, URL: &u, Host: u.Host, Header: q.header, ContentLength: lengthOf(q.body.all), Body: q.body.again(),
+		Method: http.MethodPost, URL: &u, Host: u.Host, Header: q.header, ContentLength: lengthOf(q.body.all), Body: q.again(),
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+	}
+	if q.grants != nil {
+		hr.ContentLength = -1
 	}
 	if at.repeats {
 		// Over HTTP/1, package net/http sends a request again if it has written nothing of it, and has proof of that.
-		hr.GetBody = func() (io.ReadCloser, error) { return q.body.again(), nil }
+		hr.GetBody = func() (io.ReadCloser, error) { return q.again(), nil }
 	}
 	return hr.WithContext(ctx)
+}
+
+// again returns a reader of the body.
+func (q *request) again() io.ReadCloser {
+	if q.header[headerCredit] == nil {
+		return q.body.again()
+	}
+	q.grants = newGranter(q.body.again())
+	return q.grants
+}
+
+// end ends a request that goes on as long as its response does.
+func (q *request) end() {
+	if q.grants != nil {
+		_ = q.grants.Close()
+	}
 }
 
 // exchange sends a request and returns the answer to it, if that is a good one, and whose it is; the caller leaves that server
@@ -182,6 +206,9 @@ func (c *Client) agree(ctx context.Context, q *request, at *endpoint) (*http.Res
 // try makes one exchange. If it fails since the server has another contract, that is returned as well.
 func (c *Client) try(ctx context.Context, q *request, at *endpoint) (_ *http.Response, contract []byte, _ error) {
 	resp, err := at.roundTrip(ctx, q)
+	if err != nil || resp.StatusCode != http.StatusOK {
+		q.end()
+	}
 	if err != nil {
 		if over := genai.ContextError(ctx); over != nil {
 			e := *genai.AsError(over)

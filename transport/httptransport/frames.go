@@ -16,6 +16,7 @@ const (
 	frameMessage = 'm' // JSON, referring to the parts since the last message
 	frameEnd     = 'e' // the stream is complete; JSON, see trailer
 	frameError   = 'x' // the stream has failed; JSON, see trailer
+	frameCredit  = 'c' // in a request, behind the message: so many more pieces may come; four bytes, most significant first
 )
 
 const (

@@ -32,6 +32,7 @@ type call struct {
 	tooLong *genai.Error    // what it ends with if the call takes too long
 	begun   bool            // the headers of the response have been sent
 	pump    *pump           // once a stream has begun
+	credit  *credit         // nil if the caller takes all pieces as they come
 }
 
 // call serves one request from its headers to the end of its response.
@@ -122,6 +123,9 @@ func (c *call) serve(r *http.Request) {
 		c.refused(r, err)
 		return
 	}
+	if c.credit != nil {
+		defer c.credit.finish(c.w)
+	}
 	ctx, done, err := c.open(r.Header)
 	if err != nil {
 		turnAway(c.w, err, 0)
@@ -182,7 +186,8 @@ func (c *call) because(err error) error {
 	return err
 }
 
-// read returns the request. It reads the body to its end, since net/http notices only then that a caller leaves.
+// read returns the request. It reads the body to its end, since net/http notices only then that a caller leaves; if credit comes
+// behind the message, that is read beside the handler.
 func (c *call) read(r *http.Request) (any, error) {
 	var m transport.Message
 	framed := false
@@ -193,10 +198,22 @@ func (c *call) read(r *http.Request) (any, error) {
 	default:
 		return nil, &mediaError{t}
 	}
+	first, err := creditIn(r.Header)
+	if err != nil {
+		return nil, err
+	}
 	watch := watchReading(c.w, c.limits.Body)
 	defer watch.release()
 	watch.start()
-	body, err := readBody(&watchedReader{r.Body, watch, 0}, r.ContentLength, c.op.spec.MaxBytes, framed, "request")
+	var body []byte
+	from := &watchedReader{r.Body, watch, 0}
+	if goesOn := first > 0 && framed && c.frames && c.op.spec.Streams; goesOn {
+		_ = http.NewResponseController(c.w).EnableFullDuplex() // HTTP/2 needs no leave
+		body, err = readOne(from, c.op.spec.MaxBytes)
+	} else {
+		first = 0
+		body, err = readBody(from, r.ContentLength, c.op.spec.MaxBytes, framed, "request")
+	}
 	if err = watch.inTime(err); err != nil {
 		return nil, err
 	}
@@ -213,7 +230,11 @@ func (c *call) read(r *http.Request) (any, error) {
 	default:
 		m.Head = body
 	}
-	return c.op.spec.DecodeRequest(m)
+	req, err := c.op.spec.DecodeRequest(m)
+	if err == nil && first > 0 {
+		c.credit = readCredit(r.Body, first, func() { c.cancel(nil) })
+	}
+	return req, err
 }
 
 // answer sends a response that does not stream.

@@ -24,7 +24,7 @@ func (c *Client) stream(ctx context.Context, q *request) (any, error) {
 		return nil, err
 	}
 	spec := q.spec
-	r := &receiver{at: at, body: resp.Body, cancel: cancel, reply: transport.EnvelopeOf(ctx).Reply, max: spec.MaxBytes}
+	r := &receiver{at: at, grants: grants{to: q.grants, ahead: int64(q.spec.Ahead)}, body: resp.Body, cancel: cancel, reply: transport.EnvelopeOf(ctx).Reply, max: spec.MaxBytes}
 	var next func() (transport.Message, error)
 	switch t := mediaType(resp.Header.Get("Content-Type")); t {
 	case typeFrames:
@@ -43,6 +43,7 @@ func (c *Client) stream(ctx context.Context, q *request) (any, error) {
 // A receiver reads a stream.
 type receiver struct {
 	at     *endpoint
+	grants grants
 	gone   atomic.Bool // the endpoint was left
 	body   io.ReadCloser
 	cancel context.CancelFunc
@@ -56,6 +57,7 @@ type receiver struct {
 
 // stop ends the exchange. The connection is used again if the stream was read to its end.
 func (r *receiver) stop() {
+	r.grants.end()
 	r.cancel()
 	_ = r.body.Close()
 	if !r.gone.Swap(true) {
@@ -69,6 +71,7 @@ func (r *receiver) nextFrame() (transport.Message, error) {
 	case err != nil:
 		return transport.Message{}, r.cut(err)
 	case kind == frameMessage:
+		r.grants.took()
 		return m, nil
 	case len(m.Parts) > 0:
 		return transport.Message{}, garbledFrames("a stream ends with a part of no message")
@@ -116,10 +119,11 @@ func (r *receiver) end(text []byte, failed bool) error {
 		return genai.Errorf(genai.Malformed, "the end of the stream cannot be understood")
 	}
 	r.reply.Arrive(t.Metadata)
+	r.grants.end()
+	r.drain()
 	if failed {
 		return t.Problem.Err()
 	}
-	r.drain()
 	return io.EOF
 }
 

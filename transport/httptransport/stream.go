@@ -13,6 +13,9 @@ import (
 func (c *call) stream(resp any) {
 	defer genai.Discard(resp)
 	for {
+		if c.credit != nil {
+			c.credit.take(c.inner) // if that ends, so does the stream
+		}
 		m, err := c.piece(resp)
 		if err == io.EOF {
 			c.start()

@@ -20,6 +20,7 @@ const (
 	headerContract = "Dovetail-Contract"
 	headerPriority = "Dovetail-Priority"
 	headerCaller   = "Dovetail-Caller"
+	headerCredit   = "Dovetail-Credit"
 	headerMetadata = "Dovetail-Md-"
 )
 
@@ -130,6 +131,19 @@ func attemptIn(h http.Header) (int, error) {
 		return 0, wrongHeader(headerAttempt, "an attempt is a whole number from 1")
 	}
 	return int(n), nil
+}
+
+// creditIn returns how many pieces the caller takes before it says more; 0 if it takes all.
+func creditIn(h http.Header) (int64, error) {
+	text := h.Get(headerCredit)
+	if text == "" {
+		return 0, nil
+	}
+	n, err := strconv.ParseInt(text, 10, 32)
+	if err != nil || n < 1 {
+		return 0, wrongHeader(headerCredit, "a credit is a whole number from 1")
+	}
+	return n, nil
 }
 
 // priorityIn returns the priority. One that we do not know, from a newer peer, counts as none.
