@@ -185,6 +185,34 @@ func flaws() []flaw {
 			go func() { <-leaked }() // ends never, which is the flaw
 			return next(ctx, req)
 		}},
+		{name: "producers run ahead", breaks: []string{"S4"}, call: relayed(func(next func() (transport.Message, error)) func() (transport.Message, error) {
+			var all []transport.Message
+			var end error
+			return func() (transport.Message, error) {
+				for end == nil {
+					m, err := next()
+					if end = err; err == nil {
+						all = append(all, m)
+					}
+				}
+				if len(all) == 0 {
+					return transport.Message{}, end
+				}
+				m := all[0]
+				all = all[1:]
+				return m, nil
+			}
+		}, genai.Discard)},
+		{name: "bytes are text", breaks: []string{"L4", "L5"}, call: func(ctx context.Context, _ spec, req any, next caller) (any, error) {
+			if p, ok := req.(*picture); ok {
+				req = &picture{genai.NewBlob("image/raw", bytes.ToValidUTF8(p.Blob.Bytes(), []byte("?")))}
+			}
+			resp, err := next(ctx, req)
+			if p, ok := resp.(*picture); ok {
+				resp = &picture{genai.NewBlob("image/raw", bytes.TrimRight(p.Blob.Bytes(), "\x00"))}
+			}
+			return resp, err
+		}},
 		{name: "the end cuts what runs", breaks: []string{"D1"}, link: func(n *flawed) Link { return n.ending(true, false) }},
 		{name: "the end takes new calls", breaks: []string{"D1"}, link: func(n *flawed) Link { return n.ending(false, true) }},
 	}

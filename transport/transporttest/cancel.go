@@ -22,6 +22,10 @@ func cancellation() []promise {
 			{"the handler does not heed its context", leaveUnheard},
 			{"the producer does not heed its context", leaveUnheardStream},
 		}},
+		{"C8", "a caller whose connection breaks ends the work", []variant{
+			{"value", cutCall},
+			{"stream", cutStream},
+		}},
 		{"C9", "the caller's time ends the work", []variant{
 			{"while the handler works", timeIsUp},
 			{"while the reader waits", timeIsUpInStream},

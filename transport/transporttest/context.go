@@ -69,6 +69,7 @@ func contexts() []promise {
 			{"what was tried, with a value", func(e *env) { e.tried(nil) }},
 			{"what was tried, with an error", func(e *env) { e.tried(genai.Errorf(genai.Overloaded, "enough")) }},
 		}},
+		{"C6", "traces and baggage travel", []variant{{"each", tracing}}},
 	}
 }
 

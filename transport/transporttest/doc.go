@@ -15,6 +15,9 @@
 // with variants is a table of subtests. Nothing is measured with a clock: what must happen is waited for, and fails the
 // test if it does not come within ten seconds.
 //
+// What concerns servers that have an address cannot be asked of every transport: servers that take over and servers that come back,
+// limits of a server, credentials. It is proved beside package httptransport.
+//
 // After each variant all goroutines that it started must have ended, on both sides of the wire, so Run must not run beside
 // parallel tests of the same program.
 package transporttest

@@ -32,6 +32,8 @@ func failures() []promise {
 		}},
 		{"E5", "there is no response beside an error", []variant{{"value", noResponseBesideError}}},
 		{"E6", "an operation that nobody serves is unimplemented", []variant{{"value", unimplemented}}},
+		{"E7", "errors of handlers and of the transport are told apart", []variant{{"alike in all else", notTheTransports}}},
+		{"E9", "an error inside others keeps its kind, the first of several", wrappings()},
 	}
 }
 

@@ -19,6 +19,13 @@ func load() []promise {
 			{"values", together},
 			{"streams", streamsTogether},
 		}},
+		{"L4", "what is large arrives as it was sent", []variant{
+			{"64 MiB", func(e *env) { exact(e, 64<<20/min(slowdown, 4), noise) }},
+		}},
+		{"L5", "what can be made smaller arrives as it was sent", []variant{
+			{"zeros", func(e *env) { exact(e, 1<<20, func([]byte) {}) }},
+			{"noise", func(e *env) { exact(e, 1<<20, noise) }},
+		}},
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"slices"
+	"time"
 
 	"github.com/dovetail-go/dovetail/genai"
 	"github.com/dovetail-go/dovetail/transport"
@@ -17,7 +18,14 @@ func onceOnly() []promise {
 		{"whose stream fails", func(e *env) { e.failsOnce(failingMidway) }},
 		{"whose caller leaves", leavesOnce},
 		{"whose connection breaks", cutOnce},
-	}}}
+	}}, {"R2", "a call that no server was there for says so", []variant{{"each", provenUnseen}}},
+		{"R4", "a call whose time is up is not made", []variant{
+			{"expired", func(e *env) {
+				ctx, cancel := context.WithDeadline(e.Context(), time.Unix(1, 0))
+				defer cancel()
+				e.deadContext(ctx, genai.DeadlineExceeded)
+			}},
+		}}}
 }
 
 func succeedsOnce(e *env) {

@@ -87,7 +87,7 @@ type variant struct {
 // promises returns the suite, in the order in which it runs.
 func promises() []promise {
 	var all []promise
-	for _, part := range [][]promise{values(), contexts(), cancellation(), failures(), panics(), streams(), load(), onceOnly(), keyed(), versions(), callers(), endings()} {
+	for _, part := range [][]promise{values(), registration(), contexts(), cancellation(), failures(), panics(), streams(), load(), onceOnly(), keyed(), versions(), callers(), endings()} {
 		all = append(all, part...)
 	}
 	return all

@@ -24,6 +24,7 @@ func streams() []promise {
 			{"a cut before the response", cutCall},
 		}},
 		{"S3", "a piece arrives before the next one is made", []variant{{"each", atOnce}}},
+		{"S4", "a producer is no further ahead of its reader than the operation says", []variant{{"each", waitsForReader}}},
 		{"S5", "a reader who closes the stream ends the work", []variant{
 			{"while the producer works", closeWhileWorking},
 			{"while the producer waits", closeWhileWaiting},
@@ -38,6 +39,12 @@ func streams() []promise {
 			{"none", noPiece},
 			{"preamble only", onlyPreamble},
 		}},
+		{"S9", "metadata comes back at the end of a stream", []variant{
+			{"after the last piece", func(e *env) { e.replyOfStream(nil) }},
+			{"with an error", func(e *env) { e.replyOfStream(genai.Errorf(genai.Overloaded, "enough")) }},
+		}},
+		{"S10", "a piece that is too large ends its stream, and no other", []variant{{"each", onlyThatStream}}},
+		{"S11", "streams are read beside one that nobody reads", []variant{{"many", besideOneThatStalls}}},
 		{"S13", "a preamble is held back until there is something real", []variant{{"error after it", errorAfterPreamble}}},
 	}
 }
