@@ -68,6 +68,41 @@ func TestFoldChat(t *testing.T) {
 	}
 }
 
+// TestFoldChatAtTheLimit: an answer that ended at the limit on tokens may end inside of a call, which must never be run.
+func TestFoldChatAtTheLimit(t *testing.T) {
+	for name, test := range map[string]struct {
+		arguments string
+		reason    genai.FinishReason
+		more      bool // there is another call behind it
+		want      bool
+	}{
+		"cut":                 {`{"city":"Par`, genai.FinishLength, false, true},
+		"cut before others":   {`{"city":"Par`, genai.FinishLength, true, true},
+		"nothing came":        {``, genai.FinishLength, false, true},
+		"a client put braces": {` {} `, genai.FinishLength, false, true},
+		"none, and others":    {`{}`, genai.FinishLength, true, false},
+		"whole":               {`{"city":"Paris"}`, genai.FinishLength, false, false},
+		"none":                {``, genai.FinishToolCalls, false, false},
+		"bent":                {`{"city":`, genai.FinishToolCalls, false, false}, // the model's own mistake
+	} {
+		events := []genai.ChatEvent{{ToolCall: &genai.ToolCallDelta{Name: "weather", ID: "1", Arguments: test.arguments}}}
+		if test.more {
+			events = append(events, genai.ChatEvent{ToolCall: &genai.ToolCallDelta{Index: 1, Name: "weather", ID: "2", Arguments: `{"city":"Rome"}`}})
+		}
+		events = append(events, genai.ChatEvent{Finish: &genai.Finish{Reason: test.reason}})
+		got, err := genai.FoldChat(func(yield func(genai.ChatEvent, error) bool) {
+			for _, e := range events {
+				if !yield(e, nil) {
+					return
+				}
+			}
+		})
+		if err != nil || got.Message.ToolCalls()[0].Incomplete != test.want {
+			t.Errorf("%s: %+v, %v", name, got.Message.ToolCalls(), err)
+		}
+	}
+}
+
 func TestFoldChatEnds(t *testing.T) {
 	usage := &genai.Usage{Input: 5, Output: 2}
 	events := []genai.ChatEvent{{Start: &genai.ChatStart{ID: "1", Model: "m"}}, call(0, "c", "f", `{"`), {Usage: &genai.Usage{Input: 5}}, {Usage: usage, Finish: &genai.Finish{Reason: genai.FinishStop}}}

@@ -2,6 +2,7 @@ package genai
 
 import (
 	"context"
+	"encoding/json"
 	"io"
 	"iter"
 	"strings"
@@ -90,7 +91,8 @@ func (r *ChatResponse) Events() []ChatEvent {
 // stand where they began.
 //
 // If the answer was cut, FoldChat returns its error together with what had arrived: tool calls in it are marked
-// Incomplete and Usage is a lower bound. (A Handler has no response beside its error: one made with [Whole] drops it.)
+// Incomplete and Usage is a lower bound. An answer that ended at the limit on tokens has no error; calls that the limit has cut
+// are marked as well. (A Handler has no response beside its error: one made with [Whole] drops it.)
 func FoldChat(events iter.Seq2[ChatEvent, error]) (*ChatResponse, error) {
 	f := folder{resp: &ChatResponse{Message: Message{Role: RoleAssistant}}, calls: map[int]*callFold{}}
 	for e, err := range events {
@@ -219,7 +221,26 @@ func (f *folder) whole() *ChatResponse {
 	for _, call := range f.calls {
 		f.resp.Message.Parts[call.part].ToolCall.Arguments = call.arguments.String()
 	}
+	if f.resp.Finish.Reason == FinishLength {
+		f.short()
+	}
 	return f.resp
+}
+
+// short marks the calls that the limit on tokens has cut: those whose arguments are no JSON, and the last thing of the answer if it is
+// a call without arguments, of which nobody knows whether there would have been some.
+func (f *folder) short() {
+	parts := f.resp.Message.Parts
+	for i := range parts {
+		c := parts[i].ToolCall
+		if c == nil {
+			continue
+		}
+		bare := strings.Trim(c.Arguments, " \t\r\n{}") == ""
+		if bare && i == len(parts)-1 || !bare && !json.Valid([]byte(c.Arguments)) {
+			c.Incomplete = true
+		}
+	}
 }
 
 func (f *folder) cut() *ChatResponse {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -169,6 +170,12 @@ func sentBack(t *testing.T, r recordedtest.Exchange, got *genai.ChatResponse, wa
 	t.Helper()
 	again := *anyRequest
 	again.Messages = append(again.Messages[:1:1], got.Message)
+	if slices.ContainsFunc(got.Message.ToolCalls(), func(c genai.ToolCall) bool { return c.Incomplete }) {
+		if _, err := replayed(r, r.Replay()).Respond(t.Context(), &again); genai.KindOf(err) != genai.InvalidRequest {
+			t.Errorf("a call that was cut goes back: %v", err)
+		}
+		return 0
+	}
 	items := func(provider string) (items []object) {
 		form := r.Replay()
 		r.Provider = provider
