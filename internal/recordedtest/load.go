@@ -25,19 +25,24 @@ type Exchange struct {
 	Tags              []string
 }
 
+// open opens a file beside the repository, which is the folder of the outermost go.mod above the package.
+func open(beside string) (f *os.File, err error) {
+	err = os.ErrNotExist
+	for dir := "."; len(dir) < 60; dir = filepath.Join(dir, "..") {
+		if _, none := os.Stat(filepath.Join(dir, "go.mod")); none != nil {
+			continue
+		}
+		if f, err = os.Open(filepath.Join(dir, "..", beside)); err == nil {
+			return f, nil
+		}
+	}
+	return nil, err
+}
+
 // Load returns the recorded exchanges in a file whose API is one of apis. It skips the test if they are not there.
 func Load(t testing.TB, file string, apis ...string) (all []Exchange) {
 	t.Helper()
-	root := "."
-	for {
-		if _, err := os.Stat(filepath.Join(root, "go.mod")); err == nil {
-			break
-		}
-		if root = filepath.Join(root, ".."); len(root) > 100 {
-			t.Fatal("no go.mod above this package")
-		}
-	}
-	f, err := os.Open(filepath.Join(root, "..", "shared", "data", "recorded", file+".jsonl.gz"))
+	f, err := open(filepath.Join("shared", "data", "recorded", file+".jsonl.gz"))
 	if err != nil {
 		t.Skip("the recorded exchanges are not here: ", err)
 	}
