@@ -318,8 +318,11 @@ func foreign(resp *http.Response, mediaType string) error {
 		Kind: transport.KindOf(resp.StatusCode), RetryAfter: retryafter.Parse(resp.Header, time.Now()),
 		Message: fmt.Sprintf("the answer has status %d, is %s, and comes from no server of ours: is something else at this address, or a proxy on the way?", resp.StatusCode, short(mediaType)),
 	}
-	if resp.StatusCode < http.StatusBadRequest {
+	switch {
+	case resp.StatusCode < http.StatusBadRequest:
 		e.Kind = genai.Malformed
+	case resp.StatusCode == http.StatusBadRequest && resp.Close:
+		e.Kind = genai.Unavailable // somebody could not read what is well-formed here: it was cut, or changed, on its way
 	}
 	return e
 }

@@ -180,6 +180,8 @@ func (c *call) because(err error) error {
 	switch kind := genai.KindOf(err); {
 	case context.Cause(c.ctx) == errShutdown && kind == genai.Cancelled:
 		return errShutdown
+	case kind == genai.Cancelled && c.ctx.Err() != nil:
+		return errLeft // whoever has left does not read this: who reads it has lost a part of the connection only
 	case kind == genai.DeadlineExceeded && c.tooLong != nil && context.Cause(c.inner) == error(c.tooLong):
 		return c.tooLong // it was not the caller's
 	}

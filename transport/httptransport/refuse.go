@@ -28,8 +28,9 @@ func (c *call) refused(r *http.Request, err error) {
 	case media:
 		e = genai.Error{Kind: genai.InvalidRequest, Field: "content-type", Started: genai.StartedNo, Message: wrong.Error()}
 		status = http.StatusUnsupportedMediaType
-	case e.Kind == genai.Malformed || e.Kind == genai.Unknown, e.Kind == genai.Unavailable:
-		// A body that was cut is one of these: who has left does not read this, so who reads this has sent what nobody can read.
+	case e.Kind == genai.Unavailable:
+		status = http.StatusBadRequest // it was cut: by its sender, or on the way if the sender knows that all of it was sent
+	case e.Kind == genai.Malformed || e.Kind == genai.Unknown:
 		e.Kind = genai.InvalidRequest
 	case e.Kind == genai.Timeout:
 		status = http.StatusRequestTimeout

@@ -297,6 +297,9 @@ func refuse(kind genai.Kind, format string, args ...any) *genai.Error {
 // errShutdown is the cause that calls are cancelled with whose grace is over.
 var errShutdown = &genai.Error{Kind: genai.Unavailable, Started: genai.StartedYes, Message: "the server ended before the call did"}
 
+// errLeft is what becomes of a call whose caller was seen to leave.
+var errLeft = &genai.Error{Kind: genai.Unavailable, Started: genai.StartedYes, Message: "the connection ended on the way to the server, as if the caller had left"}
+
 // A bare context ends with another and has none of its values: what package net/http puts there is nothing that a
 // handler could have in another place.
 type bare struct{ context.Context }
