@@ -137,7 +137,7 @@ func FuzzPlacement(f *testing.F) {
 	f.Add(`{"Serve":null,"serve":null} {}`, "", "", "")
 	dir := f.TempDir()
 	f.Fuzz(func(t *testing.T, file, serve, listen, at string) {
-		if !utf8.ValidString(serve + listen + at) {
+		if !utf8.ValidString(serve) || !utf8.ValidString(listen) || !utf8.ValidString(at) {
 			return // JSON cannot hold it
 		}
 		path := filepath.Join(dir, "placement.json")
