@@ -129,7 +129,7 @@ func TestSameAnswers(t *testing.T) {
 		})
 	}
 	for _, d := range differences {
-		if !ever[d.name] {
+		if !ever[d.name] && len(ever) > 0 { // without the recordings there are none
 			t.Errorf("there is no %s any more", d.name)
 		}
 	}
