@@ -26,7 +26,6 @@
 //   - genai/route: one of many, and one after the other.
 //   - genai/fanout: many at once.
 //   - genai/cache: calls that need not be made.
-//   - genai/job: work that outlasts a call, such as a batch.
 //   - genai/price: what a call has cost.
 //   - genai/observe: spans and metrics; the one package that knows OpenTelemetry.
 //   - resilience: policies against failure, and the order in which they work together.
