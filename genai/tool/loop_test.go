@@ -212,6 +212,7 @@ func TestEnds(t *testing.T) {
 		"steps":                     {[]genaitest.Step{look.Times(3)}, func(l *tool.Loop) { l.Steps = 3 }, genai.BudgetExhausted, 2, true},
 		"default steps":             {[]genaitest.Step{look.Times(10)}, nil, genai.BudgetExhausted, 9, true},
 		"tokens":                    {[]genaitest.Step{look.Usage(40, 20).Times(2)}, func(l *tool.Loop) { l.Tokens = 100 }, genai.BudgetExhausted, 1, true},
+		"tokens nobody counts":      {[]genaitest.Step{look.Times(3)}, func(l *tool.Loop) { l.Tokens = 200 }, genai.BudgetExhausted, 2, true},
 		"not allowed":               {[]genaitest.Step{look}, func(l *tool.Loop) { l.Allow = func(context.Context, *genai.ChatResponse) error { return stopped } }, genai.PermissionDenied, 0, true},
 		"a tool stops it":           {[]genaitest.Step{look}, func(l *tool.Loop) { l.Tools = []tool.Tool{ends(func() error { return tool.Stop(stopped) })} }, genai.PermissionDenied, 0, true},
 		"a tool stops it, foreign":  {[]genaitest.Step{look}, func(l *tool.Loop) { l.Tools = []tool.Tool{ends(func() error { return tool.Stop(errors.New("no")) })} }, genai.Unknown, 0, true},
