@@ -19,6 +19,7 @@ func TestModel(t *testing.T) {
 	}, chattest.Except{
 		"failures/quoted prompt":     "a scripted failure is handed on as it is",
 		"failures/nothing to answer": "a script answers anything",
+		"requests/state of others":   "a script is nobody's and everybody's provider",
 		"leaving/before the call":    "the model notes the call, and does nothing",
 	})
 }
@@ -88,6 +89,7 @@ func TestOllama(t *testing.T) {
 				"answers/finish: filtered":           "a model on one's own machine has no filter",
 				"answers/usage: cache and reasoning": "there are two numbers: tokens in, and tokens out",
 				"failures/content_filtered":          "a model on one's own machine has no filter",
+				"requests/image by URL":              "a server on one's own machine fetches nothing, and the client says so",
 				"requests/tool choice: none":         "there is no such setting; the tools are not sent, which does the same",
 				"requests/tool choice: required":     "there is no such setting, and the client says so",
 				"requests/tool choice: by name":      "there is no such setting, and the client says so",
