@@ -269,6 +269,35 @@ func ends(f func() error) tool.Tool {
 	return tool.New("clock", "", func(context.Context, zone) (string, error) { return "", f() })
 }
 
+// TestUsage: what a conversation used is the sum of what its answers did, and says where that is not all.
+func TestUsage(t *testing.T) {
+	look, done := genaitest.ToolCalls(call("a", "clock", `{"zone":"UTC"}`)), genaitest.Reply("done")
+	all := genai.Usage{Input: 10, Output: 5, CacheRead: 4, CacheWrite: 3, Reasoning: 2}
+	twice := genai.Usage{Input: 20, Output: 10, CacheRead: 8, CacheWrite: 6, Reasoning: 4}
+	less := func(u genai.Usage) *genai.Usage { u.LowerBound = true; return &u }
+	counted := func(events ...genai.ChatEvent) genaitest.Step {
+		return genaitest.Events(append(events, genai.ChatEvent{Usage: &all})...)
+	}
+	calls := genai.ChatEvent{ToolCall: &genai.ToolCallDelta{ID: "a", Name: "clock", Arguments: `{"zone":"UTC"}`}}
+	bounded := genaitest.Events(genai.ChatEvent{Text: "done"}, genai.ChatEvent{Usage: less(all)})
+	for name, c := range map[string]struct {
+		first, second genaitest.Step
+		want          *genai.Usage
+	}{
+		"both":          {counted(calls), counted(genai.ChatEvent{Text: "done"}), &twice},
+		"the first":     {counted(calls), done, less(all)},
+		"the last":      {look, counted(genai.ChatEvent{Text: "done"}), less(all)},
+		"a lower bound": {counted(calls), bounded, less(twice)},
+		"neither":       {look, done, nil},
+	} {
+		model := genaitest.Script(c.first, c.second)
+		got, err := (&tool.Loop{Model: model.Chat, Tools: []tool.Tool{clock(new(atomic.Int64))}}).Run(t.Context(), ask("?"))
+		if err != nil || !reflect.DeepEqual(got.Usage, c.want) {
+			t.Errorf("%s: %+v, %v; want %+v", name, got.Usage, err, c.want)
+		}
+	}
+}
+
 // TestParallel: tools of one answer run at once, as many as may, and their results come in the order of the calls.
 func TestParallel(t *testing.T) {
 	for parallel, want := range map[int]time.Duration{0: 2 * time.Minute, 1: 10 * time.Minute, 3: 4 * time.Minute, 20: time.Minute} {
