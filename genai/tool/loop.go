@@ -26,7 +26,7 @@ import (
 // those who [genai.Listen], as an event with the name "tool".
 type Loop struct {
 	Model genai.Chat // required; for a model that does not stream use [genai.Streamed]
-	Tools []Tool     // at least one, with different names
+	Tools []Tool     // with different names
 
 	Steps    int // how many answers the model may give, the last one included; 0 means 10
 	Parallel int // how many tools of one answer run at once; 0 means 8, 1 means one after the other, as they were called
@@ -37,7 +37,7 @@ type Loop struct {
 	Tokens int
 
 	// Allow is asked about every answer that calls tools, before any of them runs; an error ends the loop. It is the place
-	// for a budget and for checks of arguments. nil allows everything.
+	// for a limit on cost, of which package price has an example, and for checks of arguments. nil allows everything.
 	Allow func(ctx context.Context, answer *genai.ChatResponse) error
 
 	// Note is told of every message that the loop adds to the conversation, when it does: for a record that survives
