@@ -329,6 +329,58 @@ func TestParallel(t *testing.T) {
 	}
 }
 
+// TestShown: the calls of all answers are told apart by their index.
+func TestShown(t *testing.T) {
+	var calls atomic.Int64
+	look := func(id string) genai.ToolCall { return call(id, "clock", `{"zone":"UTC"}`) }
+	model := genaitest.Script(genaitest.ToolCalls(look("a"), look("b")), genaitest.ToolCalls(look("c")), genaitest.Reply("done"))
+	s, err := (&tool.Loop{Model: model.Chat, Tools: []tool.Tool{clock(&calls)}}).Chat(t.Context(), ask("?"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var shown []string
+	for e, err := range s.All() {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c := e.ToolCall; c != nil {
+			shown = append(shown, fmt.Sprint(c.Index, c.ID))
+		}
+	}
+	if got := strings.Join(shown, " "); got != "0a 1b 2c" {
+		t.Error(got)
+	}
+}
+
+// TestOneStops: when one tool ends the loop, those that run are cancelled and waited for, and those that wait their turn
+// never begin.
+func TestOneStops(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var began, ended atomic.Int64
+		slow := tool.New("slow", "", func(ctx context.Context, _ struct{}) (string, error) {
+			began.Add(1)
+			<-ctx.Done()
+			time.Sleep(time.Second) // cleaning up
+			ended.Add(1)
+			return "", ctx.Err()
+		})
+		stops := tool.New("stops", "", func(context.Context, struct{}) (string, error) {
+			time.Sleep(time.Minute)
+			return "", tool.Stop(genai.Errorf(genai.PermissionDenied, "no"))
+		})
+		model := genaitest.Script(genaitest.ToolCalls(call("a", "slow", ""), call("b", "stops", ""), call("c", "slow", "")).Always())
+		for parallel, runs := range map[int]int64{2: 1, 3: 2} {
+			began.Store(0)
+			ended.Store(0)
+			start := time.Now()
+			_, err := (&tool.Loop{Model: model.Chat, Tools: []tool.Tool{slow, stops}, Parallel: parallel}).Run(t.Context(), ask("?"))
+			if genai.KindOf(err) != genai.PermissionDenied || began.Load() != runs || ended.Load() != runs || time.Since(start) != time.Minute+time.Second {
+				t.Errorf("%d at once: %v after %v; %d began, %d ended", parallel, err, time.Since(start), began.Load(), ended.Load())
+			}
+		}
+	})
+}
+
 // TestLeave: who leaves is obeyed while the model speaks and while tools run, which are waited for.
 func TestLeave(t *testing.T) {
 	for name, leave := range map[string]func(cancel func(), s *genai.Stream[genai.ChatEvent]){
