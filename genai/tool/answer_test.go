@@ -160,6 +160,11 @@ func TestRepairs(t *testing.T) {
 	if len(last.Messages) != 5 || last.Messages[1].Text() != `{"city":3}` || !strings.Contains(last.Messages[2].Text(), "at city") || last.Format.Name != "f" || last.Format.Description != "d" {
 		t.Errorf("%+v", last)
 	}
+	model = genaitest.Script(genaitest.Reply(`{"`+strings.Repeat("x", 9000)+`":1}`), genaitest.Reply(good))
+	a.Model = model.Complete
+	if _, err := a.Ask(t.Context(), req); err != nil || len(model.Calls()[1].Request.Messages[2].Text()) > 1200 {
+		t.Errorf("what is wrong is told at length: %v", err)
+	}
 	model = genaitest.Script(genaitest.Reply("x").Times(3))
 	a.Model = model.Complete
 	if _, err := a.Ask(t.Context(), req); genai.KindOf(err) != genai.Malformed {

@@ -150,6 +150,7 @@ func TestTold(t *testing.T) {
 		return "", ctx.Err()
 	})
 	slow.Timeout = time.Minute
+	long := tool.New("long", "", func(context.Context, struct{}) (string, error) { return "", errors.New(strings.Repeat("ä", 5000)) })
 	foreign := tool.New("foreign", "", func(context.Context, struct{}) (any, error) { return nil, errors.New("out of paper") })
 	for name, c := range map[string]struct {
 		call genai.ToolCall
@@ -160,7 +161,8 @@ func TestTold(t *testing.T) {
 		"null for missing": {call("a", "clock", `{"zone":"UTC","full":null}`), "a: noon in UTC", 1},
 		"fails":            {call("a", "clock", `{"zone":"Atlantis"}`), "a: FAILED It failed (not_found): there is no such zone", 1},
 		"foreign error":    {call("a", "foreign", ""), "a: FAILED It failed: out of paper", 0},
-		"no such tool":     {call("a", "cloak", `{}`), "a: FAILED It failed (not_found): there is no such tool; there are: clock, foreign, slow", 0},
+		"a long error":     {call("a", "long", ""), "a: FAILED It failed: " + strings.Repeat("ä", 494) + "…", 0},
+		"no such tool":     {call("a", "cloak", `{}`), "a: FAILED It failed (not_found): there is no such tool; there are: clock, foreign, long, slow", 0},
 		"no JSON":          {call("a", "clock", `{"zone":`), "a: FAILED The arguments do not fit: it is not JSON", 0},
 		"no arguments":     {call("a", "clock", ``), "a: FAILED The arguments do not fit: required", 0},
 		"another type":     {call("a", "clock", `{"zone":3}`), "a: FAILED The arguments do not fit: at zone: type", 0},
@@ -172,7 +174,7 @@ func TestTold(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				calls.Store(0)
 				model := genaitest.Script(genaitest.ToolCalls(c.call), genaitest.Reply("done"))
-				loop := &tool.Loop{Model: model.Chat, Tools: []tool.Tool{clock(&calls), slow, foreign}}
+				loop := &tool.Loop{Model: model.Chat, Tools: []tool.Tool{clock(&calls), slow, foreign, long}}
 				var events []genai.Event
 				ctx := genai.Listen(t.Context(), func(e genai.Event) { events = append(events, e) })
 				got, err := loop.Run(ctx, ask("?"))
