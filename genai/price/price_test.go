@@ -101,6 +101,23 @@ func TestList(t *testing.T) {
 	}
 }
 
+// TestPricedApart: what has a price of its own has it, in its tier as well.
+func TestPricedApart(t *testing.T) {
+	m := price.PerMillion
+	p := price.Price{Input: m(1), Output: m(10), CacheRead: m(0.1), CacheWrite: m(2), Reasoning: m(20), Tiers: []price.Tier{
+		{Above: 1000, Price: price.Price{Output: m(11), CacheRead: m(0.2), CacheWrite: m(3), Reasoning: m(30)}}, {Above: 500, Price: price.Price{Output: m(12)}}}}
+	for input, want := range map[int]price.Amount{
+		500:  dollars(300 + 200 + 6*10 + 4*20 + 10), // 300 as they came, 100 written, 100 read
+		501:  dollars(301 + 200 + 6*12 + 4*20 + 10), // what a tier does not say stays as it is
+		1000: dollars(800 + 200 + 6*12 + 4*20 + 10),
+		1001: dollars(801 + 300 + 6*11 + 4*30 + 20),
+	} {
+		if got, known := p.Cost(&genai.Usage{Input: input, CacheRead: 100, CacheWrite: 100, Output: 10, Reasoning: 4}); !known || got != want {
+			t.Errorf("%d: %v, want %v", input, got, want)
+		}
+	}
+}
+
 func TestMerge(t *testing.T) {
 	base := &price.Table{AsOf: "2026-05-01", Source: "a", Models: map[string]price.Price{"x": {Input: price.PerMillion(1)}, "y": {Input: price.PerMillion(2), Output: price.PerMillion(2)}}}
 	over := &price.Table{AsOf: "2026-06-01", Source: "b", Models: map[string]price.Price{"y": {Input: price.PerMillion(3)}, "z": {Input: price.PerMillion(4)}}}
@@ -152,7 +169,8 @@ func TestLoad(t *testing.T) {
 	for name, text := range map[string]string{
 		"nothing": "", "no JSON": "prices", "an array": "[]", "no price": "{}", "something else": `{"a": {"b": 1}, "c": 3}`,
 		"negative": `{"a": {"input_cost_per_token": -1}}`, "beyond reason": `{"as_of": "", "models": {"a": {"input": 1e300}}}`, "a cent a token": `{"a": {"input_cost_per_token": 0.011}}`,
-		"no number": `{"as_of": "", "models": {"a": {"input": "much"}}}`, "a negative tier": `{"x": {"models": {"a": {"cost": {"input": 1, "tiers": [{"input": -1}]}}}}}`,
+		"digits without end": `{"as_of": "", "models": {"a": {"input": 0.` + strings.Repeat("0", 50) + `1}}}`,
+		"no number":          `{"as_of": "", "models": {"a": {"input": "much"}}}`, "a negative tier": `{"x": {"models": {"a": {"cost": {"input": 1, "tiers": [{"input": -1}]}}}}}`,
 		"a negative price beyond": `{"x": {"models": {"a": {"cost": {"input": 1, "context_over_200k": {"input": -1}}}}}}`,
 	} {
 		if got, err := price.Load(strings.NewReader(text)); got != nil || genai.KindOf(err) != genai.Malformed {

@@ -243,6 +243,12 @@ func TestMethods(t *testing.T) {
 	if _, err := tool.As[*forecast](said(good))(t.Context(), ask("?")); err != nil {
 		t.Error(err)
 	}
+	if _, err := tool.As[odd](said(`{"value":3,"more":1}`))(t.Context(), ask("?")); genai.KindOf(err) != genai.Malformed {
+		t.Errorf("there is more beside the value: %v", err)
+	}
+	if n, err := tool.As[odd](said(`{"value":3}`))(t.Context(), ask("?")); err != nil || n != 3 {
+		t.Error(n, err)
+	}
 	if _, err := tool.As[odd](said(`{"value":4}`))(t.Context(), ask("?")); genai.KindOf(err) != genai.Malformed {
 		t.Errorf("a number was not asked: %v", err)
 	}
