@@ -155,15 +155,15 @@ func ExampleHedge() {
 // What has no room fails at once, and the error says when there is some.
 func ExampleRateLimit() {
 	model := genaitest.Script(genaitest.Reply("In your mailbox."), genaitest.Reply("On its way."))
-	chat := genai.With(genai.Whole(model.Chat), &resilience.RateLimit{Rate: 0.5, Burst: 1})
+	chat := genai.With(genai.Whole(model.Chat), &resilience.RateLimit{Rate: 1.0 / 60, Burst: 1}) // one a minute
 
 	_, err := chat(context.Background(), ask())
 	fmt.Println(err)
 	_, err = chat(context.Background(), ask())
-	fmt.Println(errors.Is(err, genai.LimitReached), genai.AsError(err).RetryAfter.Round(time.Second))
+	fmt.Println(errors.Is(err, genai.LimitReached), genai.AsError(err).RetryAfter.Round(time.Minute))
 	// Output:
 	// <nil>
-	// true 2s
+	// true 1m0s
 }
 
 // What a request may use is reserved, and what it has used is settled when its response is over.
@@ -173,7 +173,7 @@ func ExampleTokenLimit() {
 	chat := genai.With(model.Chat, limit)
 
 	answer, _ := chat(context.Background(), ask()) // does not bound its answer: a thousand tokens are reserved
-	fmt.Println(limit.Left() < 9_000)
+	fmt.Println(limit.Left() < 9_900)
 	_, _ = genai.FoldChat(answer.All())
 	fmt.Println(limit.Left() > 9_900)
 	// Output:

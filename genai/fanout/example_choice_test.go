@@ -23,11 +23,12 @@ func ExampleQuorum() {
 	verdicts, err := ask(context.Background(), &genai.ModerationRequest{Text: "hello"})
 	fmt.Println(len(verdicts), verdicts[0].Flagged, verdicts[1].Flagged, err)
 
+	// Two failures decide it, whether or not the judge has answered by then.
 	_, err = fanout.Quorum(2, judge(false), broken, broken)(context.Background(), nil)
 	fmt.Println(err)
 	// Output:
 	// 2 false true <nil>
-	// unavailable: 1 of 3 branches answered, 2 are needed: no connection [3 attempts]
+	// unavailable: 2 of 3 branches failed, 2 answers are needed: no connection [3 attempts]
 }
 
 // The same question, asked several times: what most answers say is more likely true than what one says.

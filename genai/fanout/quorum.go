@@ -31,7 +31,8 @@ func Quorum[Req, Resp any](need int, handlers ...genai.Handler[Req, Resp]) genai
 		if c.answered < need {
 			c.end(nil)
 			e := c.failure(ctx)
-			e.Message = fmt.Sprintf("%d of %d branches answered, %d are needed: %s", c.answered, n, need, e.Message)
+			// The failures are what decided it. How many had answered by then depends on who is faster.
+			e.Message = fmt.Sprintf("%d of %d branches failed, %d answers are needed: %s", c.failed, n, need, e.Message)
 			return nil, e
 		}
 		resps := make([]Resp, 0, need)

@@ -29,6 +29,7 @@ func TestQuorum(t *testing.T) {
 		{"all", 2, []handler{after(2*time.Second, "a"), after(time.Second, "b")}, "[a b]", "", 2 * time.Second},
 		{"a failure may be", 2, []handler{failing(0, limited), after(2*time.Second, "b"), after(time.Second, "c")}, "[b c]", "", 2 * time.Second},
 		{"too many failures", 2, []handler{failing(time.Second, limited), after(time.Hour, "b"), failing(0, genai.Internal)}, "[]", genai.RateLimited, time.Second},
+		{"too many failures, whoever else was faster", 2, []handler{after(0, "a"), failing(time.Second, limited), failing(time.Second, limited)}, "[]", genai.RateLimited, time.Second},
 		{"an answer is not enough", 2, []handler{after(0, "a"), failing(time.Second, genai.NotFound)}, "[]", genai.NotFound, time.Second},
 		{"too few handlers", 3, []handler{after(time.Hour, "a")}, "[]", genai.NoTarget, 0},
 	} {
@@ -39,7 +40,9 @@ func TestQuorum(t *testing.T) {
 				if fmt.Sprint(got) != test.want || genai.KindOf(err) != test.kind || time.Since(began) != test.takes {
 					t.Errorf("%v, %v after %v", got, err, time.Since(began))
 				}
-				if err != nil && test.kind != genai.NoTarget && (len(genai.AsError(err).Attempts) != len(test.handlers) || !strings.Contains(err.Error(), "are needed")) {
+				n := len(test.handlers)
+				why := fmt.Sprintf("%d of %d branches failed, %d answers are needed", n-test.need+1, n, test.need)
+				if err != nil && test.kind != genai.NoTarget && (len(genai.AsError(err).Attempts) != n || !strings.Contains(err.Error(), why)) {
 					t.Errorf("%v, %+v", err, genai.AsError(err).Attempts)
 				}
 			})
@@ -69,7 +72,11 @@ func TestQuorumStreams(t *testing.T) {
 		}
 		// When it fails, what had answered is closed.
 		there := &source{}
-		_, err = fanout.Quorum(2, there.handle, func(context.Context, string) (*genai.Stream[string], error) { return nil, genai.Unavailable })(t.Context(), "x")
+		fails := func(context.Context, string) (*genai.Stream[string], error) {
+			time.Sleep(time.Second) // or the other would not even be asked, if this one was faster
+			return nil, genai.Unavailable
+		}
+		_, err = fanout.Quorum(2, there.handle, fails)(t.Context(), "x")
 		if !errors.Is(err, genai.Unavailable) || there.ended.Load() != 1 || there.ctx.Err() == nil {
 			t.Errorf("%v; ended %d times", err, there.ended.Load())
 		}

@@ -9,7 +9,8 @@ import (
 	"github.com/dovetail-go/dovetail/genai/route"
 )
 
-// The provider dies after the third token, and the fallback answers.
+// The provider dies after the third token, and the fallback answers. Nobody has seen the three tokens, since the answer of
+// the cloud is folded inside of the fallback.
 func Example() {
 	cloud := genaitest.Script(genaitest.Pieces("It ", "is ", "now ").Then(genai.Truncated))
 	edge := genaitest.Script(genaitest.Reply("Twelve."))
@@ -21,6 +22,30 @@ func Example() {
 	// Output:
 	// Twelve. <nil>
 	// the cloud made 3 pieces
+}
+
+// The same for streams. A reader who has seen three tokens is told that the answer was cut, and nobody answers in its place:
+// a fallback helps as long as the first token is not there.
+func Example_stream() {
+	cloud := genaitest.Script(
+		genaitest.Pieces("It ", "is ", "now ").Then(genai.Truncated),
+		genaitest.Fail(genai.Overloaded),
+	)
+	edge := genaitest.Script(genaitest.Reply("Twelve."))
+	chat := route.Fallback(cloud.Chat, edge.Chat)
+
+	for range 2 {
+		stream, err := chat(context.Background(), &genai.ChatRequest{Messages: []genai.Message{genai.User("What time is it?")}})
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		resp, err := genai.FoldChat(stream.All())
+		fmt.Printf("%q %v\n", resp.Text(), genai.KindOf(err))
+	}
+	// Output:
+	// "It is now " truncated
+	// "Twelve."
 }
 
 // A script says what happens call by call, and the model remembers what it was asked.

@@ -2,7 +2,9 @@ package genaitest
 
 import (
 	"encoding/json"
+	"maps"
 	"math"
+	"net/url"
 	"regexp"
 	"regexp/syntax"
 	"slices"
@@ -11,7 +13,7 @@ import (
 )
 
 // sample makes a value that a JSON Schema allows, always the same one. It knows what tools and formats are described
-// with; conditions (if, not, dependentSchemas) it does not. name is what a text says that may say anything.
+// with; conditions (if, not, dependentSchemas) and sets of objects it does not. name is what a text says that may say anything.
 func sample(schema json.RawMessage, name string) string {
 	var root any
 	if err := json.Unmarshal(schema, &root); err != nil {
@@ -48,6 +50,9 @@ func (s *sampler) value(schema any, name string, depth int) any {
 	}
 	if v, ok := m["default"]; ok && v != nil {
 		return v
+	}
+	if types, ok := m["type"].([]any); ok && depth >= fullDepth && slices.Contains(types, any("null")) {
+		return nil // or what contains itself would go on for ever
 	}
 	switch typeOf(m) {
 	case "object":
@@ -96,16 +101,16 @@ func (s *sampler) flatten(m map[string]any, depth int) map[string]any {
 	}
 	for _, field := range []string{"anyOf", "oneOf"} {
 		if options, ok := m[field].([]any); ok && len(options) > 0 {
-			flat = merge(flat, choose(options))
+			flat = merge(flat, choose(options, depth))
 		}
 	}
 	return flat
 }
 
-// choose returns the first option that is not null.
-func choose(options []any) any {
+// choose returns the first option that is not null, or, far down, one that is.
+func choose(options []any, depth int) any {
 	for _, o := range options {
-		if m, ok := o.(map[string]any); !ok || m["type"] != "null" {
+		if m, ok := o.(map[string]any); (!ok || m["type"] != "null") == (depth < fullDepth) {
 			return o
 		}
 	}
@@ -144,6 +149,9 @@ func (s *sampler) find(ref string) any {
 		if !ok {
 			return nil
 		}
+		if plain, err := url.PathUnescape(step); err == nil {
+			step = plain
+		}
 		at = m[strings.NewReplacer("~1", "/", "~0", "~").Replace(step)]
 	}
 	return at
@@ -173,15 +181,29 @@ func (s *sampler) object(m map[string]any, depth int) any {
 	out := map[string]any{}
 	properties, _ := m["properties"].(map[string]any)
 	required, _ := m["required"].([]any)
-	for name, schema := range properties {
-		if depth < fullDepth || slices.Contains(required, any(name)) {
+	most := size(m, "maxProperties", maxValues)
+	for _, name := range slices.Sorted(maps.Keys(properties)) {
+		if schema := properties[name]; slices.Contains(required, any(name)) || schema != false && depth < fullDepth && len(out)+len(required) < most {
 			out[name] = s.value(schema, name, depth+1)
 		}
 	}
-	for _, r := range required {
-		if name, ok := r.(string); ok && out[name] == nil && properties[name] == nil {
-			out[name] = s.value(m["additionalProperties"], name, depth+1)
+	dependent, _ := m["dependentRequired"].(map[string]any)
+	for name, more := range dependent {
+		if _, there := out[name]; there {
+			list, _ := more.([]any)
+			required = slices.Concat(required, list)
 		}
+	}
+	for _, r := range required {
+		name, ok := r.(string)
+		if _, there := out[name]; !ok || there {
+			continue
+		}
+		schema := properties[name]
+		if schema == nil {
+			schema = m["additionalProperties"]
+		}
+		out[name] = s.value(schema, name, depth+1)
 	}
 	for i := len(out); i < size(m, "minProperties", 0); i++ {
 		name := "key" + strconv.Itoa(i+1)
@@ -201,7 +223,10 @@ func (s *sampler) array(m map[string]any, name string, depth int) any {
 	if depth >= fullDepth || m["items"] == nil || m["items"] == false {
 		n = len(out)
 	}
-	n = min(max(n, size(m, "minItems", 0)), size(m, "maxItems", maxValues))
+	if contained := m["contains"]; contained != nil {
+		out = append(out, s.value(contained, name, depth+1))
+	}
+	n = min(max(n, len(out), size(m, "minItems", 0)), size(m, "maxItems", maxValues))
 	for i := len(out); i < n; i++ {
 		out = append(out, s.another(m, name, depth, i))
 	}
@@ -264,7 +289,7 @@ func number(m map[string]any, whole bool) float64 {
 	if n >= limit(m, "exclusiveMaximum", math.Inf(1)) {
 		n -= step
 	}
-	if !whole && (n < least || n > most) {
+	if !whole && (n < least || n > most || n <= limit(m, "exclusiveMinimum", math.Inf(-1)) || n >= limit(m, "exclusiveMaximum", math.Inf(1))) {
 		n = (least + most) / 2 // between two bounds that are close
 	}
 	if math.IsNaN(n) || math.IsInf(n, 0) {

@@ -2,6 +2,7 @@ package price
 
 import (
 	"encoding/json"
+	"errors"
 	"io"
 	"math/big"
 	"regexp"
@@ -13,8 +14,9 @@ import (
 // Load reads a table in one of three forms, which it tells apart by itself: that of the table of this package (dollars for a
 // million tokens, with a date), the model_prices_and_context_window.json of LiteLLM (dollars for a token), and the
 // api.json of models.dev (dollars for a million tokens, by provider). Of the last, models are called "provider/model", and
-// those of the providers who made them by their own name too. Models without a price are left out, and fields that are
-// not understood are passed over: these files grow.
+// those of the providers who made them by their own name too. Models without a price are left out, and so are those whose
+// price depends on something else than tokens and the length of the prompt; fields that are not understood are passed
+// over: these files grow.
 func Load(r io.Reader) (*Table, error) {
 	text, err := io.ReadAll(r)
 	if err != nil {
@@ -40,6 +42,9 @@ func Load(r io.Reader) (*Table, error) {
 					continue
 				}
 				p, err := m.Cost.price()
+				if err == errDepends {
+					continue
+				}
 				if err != nil {
 					return nil, malformed(name + "/" + model + ": " + err.Error())
 				}
@@ -86,10 +91,15 @@ type million struct {
 		million
 		Above int `json:"above"` // as we write it
 		Tier  struct {
-			Size int `json:"size"` // as models.dev does
+			Type string `json:"type"` // "context", if anything
+			Size int    `json:"size"` // as models.dev does
 		} `json:"tier"`
 	} `json:"tiers"`
+	Over200k *million `json:"context_over_200k"` // as models.dev did; where there are tiers, it says the same again
 }
+
+// errDepends is a price that a [Price] cannot tell.
+var errDepends = errors.New("the price depends on something else")
 
 func (m *million) price() (p Price, err error) {
 	for _, f := range []struct {
@@ -101,12 +111,23 @@ func (m *million) price() (p Price, err error) {
 		}
 	}
 	for _, t := range m.Tiers {
+		if t.Tier.Type != "" && t.Tier.Type != "context" {
+			return p, errDepends
+		}
 		q, err := t.million.price()
 		if err != nil {
 			return p, err
 		}
 		q.Tiers = nil
 		p.Tiers = append(p.Tiers, Tier{Above: max(t.Above, t.Tier.Size), Price: q})
+	}
+	if m.Over200k != nil && len(m.Tiers) == 0 {
+		q, err := m.Over200k.price()
+		if err != nil {
+			return p, err
+		}
+		q.Tiers = nil
+		p.Tiers = []Tier{{Above: 200_000, Price: q}}
 	}
 	return p, nil
 }

@@ -57,6 +57,10 @@ func TestUnknown(t *testing.T) {
 		"a variant":           {"gpt-4.1-2025", &genai.Usage{Input: 1}},
 		"no usage":            {"gpt-4.1", nil},
 		"beyond all money":    {"gpt-4.1", &genai.Usage{Input: math.MaxInt}},
+		"more read than came": {"gpt-4.1", &genai.Usage{Input: 10, CacheRead: 11}},
+		"read and written":    {"claude-haiku-4-5", &genai.Usage{Input: 10, CacheRead: 6, CacheWrite: 6}},
+		"more thought than":   {"gpt-4.1", &genai.Usage{Input: 10, Output: 5, Reasoning: 6}},
+		"less than nothing":   {"gpt-4.1", &genai.Usage{Input: 10, Output: -1}},
 		"output of embedding": {"text-embedding-3-small", &genai.Usage{Input: 1, Output: 1}},
 	} {
 		if got, known := list.Cost(c.model, c.usage); known || got != 0 {
@@ -97,6 +101,23 @@ func TestList(t *testing.T) {
 	}
 }
 
+// TestPricedApart: what has a price of its own has it, in its tier as well.
+func TestPricedApart(t *testing.T) {
+	m := price.PerMillion
+	p := price.Price{Input: m(1), Output: m(10), CacheRead: m(0.1), CacheWrite: m(2), Reasoning: m(20), Tiers: []price.Tier{
+		{Above: 1000, Price: price.Price{Output: m(11), CacheRead: m(0.2), CacheWrite: m(3), Reasoning: m(30)}}, {Above: 500, Price: price.Price{Output: m(12)}}}}
+	for input, want := range map[int]price.Amount{
+		500:  dollars(300 + 200 + 6*10 + 4*20 + 10), // 300 as they came, 100 written, 100 read
+		501:  dollars(301 + 200 + 6*12 + 4*20 + 10), // what a tier does not say stays as it is
+		1000: dollars(800 + 200 + 6*12 + 4*20 + 10),
+		1001: dollars(801 + 300 + 6*11 + 4*30 + 20),
+	} {
+		if got, known := p.Cost(&genai.Usage{Input: input, CacheRead: 100, CacheWrite: 100, Output: 10, Reasoning: 4}); !known || got != want {
+			t.Errorf("%d: %v, want %v", input, got, want)
+		}
+	}
+}
+
 func TestMerge(t *testing.T) {
 	base := &price.Table{AsOf: "2026-05-01", Source: "a", Models: map[string]price.Price{"x": {Input: price.PerMillion(1)}, "y": {Input: price.PerMillion(2), Output: price.PerMillion(2)}}}
 	over := &price.Table{AsOf: "2026-06-01", Source: "b", Models: map[string]price.Price{"y": {Input: price.PerMillion(3)}, "z": {Input: price.PerMillion(4)}}}
@@ -119,6 +140,9 @@ const liteLLM = `{
 
 const modelsDev = `{
 	"google": {"id": "google", "models": {"gem-x": {"id": "gem-x", "cost": {"input": 1.25, "output": 10, "cache_read": 0.125, "tiers": [{"input": 2.5, "output": 15, "tier": {"type": "context", "size": 200000}}]}}}},
+	"older": {"models": {"a": {"cost": {"input": 1.25, "output": 10, "cache_read": 0.125, "context_over_200k": {"input": 2.5, "output": 15}}},
+		"both": {"cost": {"input": 1.25, "output": 10, "cache_read": 0.125, "tiers": [{"input": 2.5, "output": 15, "tier": {"size": 200000}}], "context_over_200k": {"input": 9, "output": 9}}},
+		"by night": {"cost": {"input": 1, "output": 1, "tiers": [{"input": 0.5, "tier": {"type": "hours"}}]}}}},
 	"reseller": {"models": {"gem-x": {"cost": {"input": 2, "output": 11}}, "free": {"cost": {"input": 0, "output": 0}}, "unknown": {"name": "no price"}}}
 }`
 
@@ -132,7 +156,7 @@ func TestLoad(t *testing.T) {
 		want map[string]price.Price
 	}{
 		"LiteLLM": {liteLLM, map[string]price.Price{"gpt-x": x, "tiny": {Input: price.PerMillion(0.0028), Output: price.PerMillion(0.28), Reasoning: price.PerMillion(0.3)}}},
-		"models.dev": {modelsDev, map[string]price.Price{"google/gem-x": x, "gem-x": x, "reseller/gem-x": {Input: price.PerMillion(2), Output: price.PerMillion(11)},
+		"models.dev": {modelsDev, map[string]price.Price{"google/gem-x": x, "gem-x": x, "older/a": x, "older/both": x, "reseller/gem-x": {Input: price.PerMillion(2), Output: price.PerMillion(11)},
 			"reseller/free": {Input: price.PerMillion(0), Output: price.PerMillion(0)}}},
 		"ours": {`{"as_of": "2026-05-01", "models": {"a": {"input": 0.1234567, "tiers": [{"above": 5, "output": 1}]}}}`,
 			map[string]price.Price{"a": {Input: new(price.Amount(123457)), Tiers: []price.Tier{{Above: 5, Price: price.Price{Output: price.PerMillion(1)}}}}}},
@@ -145,7 +169,9 @@ func TestLoad(t *testing.T) {
 	for name, text := range map[string]string{
 		"nothing": "", "no JSON": "prices", "an array": "[]", "no price": "{}", "something else": `{"a": {"b": 1}, "c": 3}`,
 		"negative": `{"a": {"input_cost_per_token": -1}}`, "beyond reason": `{"as_of": "", "models": {"a": {"input": 1e300}}}`, "a cent a token": `{"a": {"input_cost_per_token": 0.011}}`,
-		"no number": `{"as_of": "", "models": {"a": {"input": "much"}}}`, "a negative tier": `{"x": {"models": {"a": {"cost": {"input": 1, "tiers": [{"input": -1}]}}}}}`,
+		"digits without end": `{"as_of": "", "models": {"a": {"input": 0.` + strings.Repeat("0", 50) + `1}}}`,
+		"no number":          `{"as_of": "", "models": {"a": {"input": "much"}}}`, "a negative tier": `{"x": {"models": {"a": {"cost": {"input": 1, "tiers": [{"input": -1}]}}}}}`,
+		"a negative price beyond": `{"x": {"models": {"a": {"cost": {"input": 1, "context_over_200k": {"input": -1}}}}}}`,
 	} {
 		if got, err := price.Load(strings.NewReader(text)); got != nil || genai.KindOf(err) != genai.Malformed {
 			t.Errorf("%s: %v, %v", name, got, err)

@@ -27,8 +27,8 @@ type Tier struct {
 	Price // without Tiers of its own
 }
 
-// Cost returns what usage costs. It reports false if usage is nil or if there are tokens in it that have no known price.
-// If usage is a lower bound, so is the cost.
+// Cost returns what usage costs. It reports false if usage is nil, if there are tokens in it that have no known price, or if
+// it contradicts itself, since parts that are more than the whole tell nothing. If usage is a lower bound, so is the cost.
 func (p Price) Cost(usage *genai.Usage) (Amount, bool) {
 	if usage == nil {
 		return 0, false
@@ -40,7 +40,9 @@ func (p Price) Cost(usage *genai.Usage) (Amount, bool) {
 			price = otherwise
 		}
 		switch {
-		case tokens <= 0:
+		case tokens == 0:
+		case tokens < 0:
+			known = false
 		case price == nil, *price > 0 && int64(tokens) > math.MaxInt64/8/int64(*price):
 			known = false // or more than there is money
 		default:
@@ -94,7 +96,8 @@ type Table struct {
 var embedded []byte
 
 // List returns the table that comes with the package: first-party prices for text of OpenAI, Anthropic, Google, Mistral and
-// xAI, in US dollars, without batches, service tiers and tools that are billed apart. The caller may change it.
+// xAI, in US dollars, without batches, service tiers, caches that are kept for an hour and tools that are billed apart. The
+// caller may change it.
 func List() *Table {
 	t, err := Load(bytes.NewReader(embedded))
 	if err != nil {

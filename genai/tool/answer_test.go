@@ -1,6 +1,7 @@
 package tool_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -85,6 +86,10 @@ func TestUnfit(t *testing.T) {
 		"null where none is":  {replace(`"Kyoto"`, "null"), "city"},
 		"not what it says":    {replace("2026-05-01T00:00:00Z", "secret"), ""},
 		"not what it will be": {replace("Kyoto", "Atlantis"), ""},
+		"a name twice":        {replace(`"high":24`, `"high":24,"high":25`), ""},
+		// The last one alone would be checked, and the parts of both that do not collide be decoded.
+		"a name twice, inside":  {replace(`"lat":35`, `"lat":35,"la\u0074":36`), ""},
+		"a name twice, objects": {replace(`"at":{`, `"at":{"lat":"secret","lon":1},"at":{`), ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			model := genaitest.Script(genaitest.Reply(c.text))
@@ -101,7 +106,7 @@ func TestUnfit(t *testing.T) {
 	for name, text := range map[string]string{
 		"fenced": "```json\n" + good + "\n```", "fenced without a name": "```\n" + good + "```", "spaces": "\n " + good + "\n",
 		"null for what may be missing": strings.Replace(good, `"clear"`, "null", 1), "null for a pointer": strings.Replace(good, `{"lat":35,"lon":135.8}`, "null", 1),
-		"missing what may be": strings.Replace(good, `"sky":"clear",`, "", 1),
+		"missing what may be": strings.Replace(good, `"sky":"clear",`, "", 1), "a whole number with a point": strings.Replace(good, "24", "24.0", 1),
 	} {
 		if _, err := tool.As[forecast](genaitest.Script(genaitest.Reply(text)).Complete)(t.Context(), ask("?")); err != nil {
 			t.Errorf("%s: %v", name, err)
@@ -154,6 +159,11 @@ func TestRepairs(t *testing.T) {
 	last := model.Calls()[2].Request
 	if len(last.Messages) != 5 || last.Messages[1].Text() != `{"city":3}` || !strings.Contains(last.Messages[2].Text(), "at city") || last.Format.Name != "f" || last.Format.Description != "d" {
 		t.Errorf("%+v", last)
+	}
+	model = genaitest.Script(genaitest.Reply(`{"`+strings.Repeat("x", 9000)+`":1}`), genaitest.Reply(good))
+	a.Model = model.Complete
+	if _, err := a.Ask(t.Context(), req); err != nil || len(model.Calls()[1].Request.Messages[2].Text()) > 1200 {
+		t.Errorf("what is wrong is told at length: %v", err)
 	}
 	model = genaitest.Script(genaitest.Reply("x").Times(3))
 	a.Model = model.Complete
@@ -223,6 +233,67 @@ func errOr(err error, kind genai.Kind) error {
 	return err
 }
 
+// TestMethods: Enum and Validate count whatever they are methods of, and wherever the value stands.
+func TestMethods(t *testing.T) {
+	atlantis := strings.Replace(good, "Kyoto", "Atlantis", 1)
+	said := func(text string) genai.Completer { return genaitest.Script(genaitest.Reply(text)).Complete }
+	if got, err := tool.As[*forecast](said(atlantis))(t.Context(), ask("?")); genai.KindOf(err) != genai.Malformed || got != nil {
+		t.Errorf("a pointer was not asked: %+v, %v", got, err)
+	}
+	if _, err := tool.As[*forecast](said(good))(t.Context(), ask("?")); err != nil {
+		t.Error(err)
+	}
+	if _, err := tool.As[odd](said(`{"value":3,"more":1}`))(t.Context(), ask("?")); genai.KindOf(err) != genai.Malformed {
+		t.Errorf("there is more beside the value: %v", err)
+	}
+	if n, err := tool.As[odd](said(`{"value":3}`))(t.Context(), ask("?")); err != nil || n != 3 {
+		t.Error(n, err)
+	}
+	if _, err := tool.As[odd](said(`{"value":4}`))(t.Context(), ask("?")); genai.KindOf(err) != genai.Malformed {
+		t.Errorf("a number was not asked: %v", err)
+	}
+	type coin struct {
+		Side side `json:"side"`
+	}
+	if _, err := tool.As[coin](said(`{"side":"edge"}`))(t.Context(), ask("?")); genai.KindOf(err) != genai.Malformed || genai.AsError(err).Field != "side" {
+		t.Errorf("not one of its values: %v", err)
+	}
+	ran := false
+	plan := tool.New("plan", "", func(context.Context, *forecast) (string, error) { ran = true; return "", nil })
+	if _, err := plan.Run(t.Context(), json.RawMessage(atlantis)); err == nil || ran {
+		t.Errorf("the arguments of a tool were not asked: %v", err)
+	}
+}
+
+type odd int
+
+func (o odd) Validate() error {
+	if o%2 == 0 {
+		return errors.New("it is even")
+	}
+	return nil
+}
+
+type side string
+
+func (*side) Enum() []string { return []string{"heads", "tails"} }
+
+// TestExact: numbers arrive with all their digits.
+func TestExact(t *testing.T) {
+	type id struct {
+		N int64 `json:"n"`
+	}
+	for text, want := range map[string]int64{`{"n":9007199254740993}`: 9007199254740993, `{"n":-9.0}`: -9, `{"n":12e2}`: 1200} {
+		if got, err := tool.As[id](genaitest.Script(genaitest.Reply(text)).Complete)(t.Context(), ask("?")); err != nil || got.N != want {
+			t.Errorf("%s: %d, %v", text, got.N, err)
+		}
+	}
+	deep := `{"n":` + strings.Repeat("[", 600) + strings.Repeat("]", 600) + `}`
+	if _, err := tool.As[map[string]any](genaitest.Script(genaitest.Reply(deep)).Complete)(t.Context(), ask("?")); genai.KindOf(err) != genai.Malformed {
+		t.Errorf("nested too deeply to be looked at: %v", err)
+	}
+}
+
 func TestTypesWithoutSchema(t *testing.T) {
 	type loop struct {
 		Next *loop `json:"next"`
@@ -231,6 +302,11 @@ func TestTypesWithoutSchema(t *testing.T) {
 		"cycle":    func() { tool.As[loop](nil) },
 		"function": func() { tool.As[struct{ F func() }](nil) },
 		"channel":  func() { tool.As[chan int](nil) },
+		"number as text": func() {
+			tool.As[struct {
+				N int `json:"n,string"`
+			}](nil)
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			defer func() {

@@ -26,14 +26,18 @@ import (
 // those who [genai.Listen], as an event with the name "tool".
 type Loop struct {
 	Model genai.Chat // required; for a model that does not stream use [genai.Streamed]
-	Tools []Tool     // at least one, with different names
+	Tools []Tool     // with different names
 
 	Steps    int // how many answers the model may give, the last one included; 0 means 10
 	Parallel int // how many tools of one answer run at once; 0 means 8, 1 means one after the other, as they were called
-	Tokens   int // when more than this were used, input and output of all answers together, no further answer is asked for; 0 means no limit
+
+	// Tokens is a limit on what is used, input and output of all answers together: when it was more, no tool is run and no
+	// further answer asked for. Answers whose provider does not say are counted by an estimate, as in
+	// [genai.ChatRequest.Tokens]. 0 means no limit.
+	Tokens int
 
 	// Allow is asked about every answer that calls tools, before any of them runs; an error ends the loop. It is the place
-	// for a budget and for checks of arguments. nil allows everything.
+	// for a limit on cost, of which package price has an example, and for checks of arguments. nil allows everything.
 	Allow func(ctx context.Context, answer *genai.ChatResponse) error
 
 	// Note is told of every message that the loop adds to the conversation, when it does: for a record that survives
@@ -86,6 +90,7 @@ func (l *Loop) play(ctx context.Context, req *genai.ChatRequest, yield func(gena
 		return nil, err
 	}
 	t := &Transcript{}
+	guessed := 0 // tokens of answers that came without a count
 	out := &speaker{yield: yield}
 	for {
 		resp, err := l.ask(ctx, asked, out)
@@ -94,13 +99,16 @@ func (l *Loop) play(ctx context.Context, req *genai.ChatRequest, yield func(gena
 		}
 		number(resp, t.Steps)
 		t.add(resp)
+		if resp.Usage == nil && l.Tokens > 0 {
+			guessed += asked.Tokens() + (&genai.ChatRequest{Messages: []genai.Message{resp.Message}}).Tokens()
+		}
 		calls := resp.Message.ToolCalls()
 		if len(calls) == 0 {
 			l.note(ctx, resp.Message)
 			out.say(genai.ChatEvent{Finish: &resp.Finish, Usage: t.Usage})
 			return t, nil
 		}
-		if err := l.may(ctx, t); err != nil {
+		if err := l.may(ctx, t, guessed); err != nil {
 			return nil, begun(err, true)
 		}
 		l.note(ctx, resp.Message)
@@ -181,8 +189,12 @@ func (l *Loop) ask(ctx context.Context, req *genai.ChatRequest, out *speaker) (*
 }
 
 // may decides whether the tools of the last answer may run and the model be asked once more.
-func (l *Loop) may(ctx context.Context, t *Transcript) error {
+func (l *Loop) may(ctx context.Context, t *Transcript, guessed int) error {
 	resp := t.Response
+	used := guessed
+	if t.Usage != nil {
+		used += t.Usage.Input + t.Usage.Output
+	}
 	steps := l.Steps
 	if steps <= 0 {
 		steps = defaultSteps
@@ -197,8 +209,8 @@ func (l *Loop) may(ctx context.Context, t *Transcript) error {
 		return fail(genai.ContentFiltered, "", "the provider withheld a part of the answer, and the tools that it called were not run")
 	case t.Steps >= steps:
 		return fail(genai.BudgetExhausted, "steps", "the model still calls tools in answer %d, which had to be the last", t.Steps)
-	case l.Tokens > 0 && t.Usage != nil && t.Usage.Input+t.Usage.Output > l.Tokens:
-		return fail(genai.BudgetExhausted, "tokens", "%d tokens were used, of %d", t.Usage.Input+t.Usage.Output, l.Tokens)
+	case l.Tokens > 0 && used > l.Tokens:
+		return fail(genai.BudgetExhausted, "tokens", "%d tokens were used, of %d", used, l.Tokens)
 	case l.Allow != nil:
 		return l.Allow(ctx, resp)
 	}

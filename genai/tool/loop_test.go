@@ -150,6 +150,7 @@ func TestTold(t *testing.T) {
 		return "", ctx.Err()
 	})
 	slow.Timeout = time.Minute
+	long := tool.New("long", "", func(context.Context, struct{}) (string, error) { return "", errors.New(strings.Repeat("ä", 5000)) })
 	foreign := tool.New("foreign", "", func(context.Context, struct{}) (any, error) { return nil, errors.New("out of paper") })
 	for name, c := range map[string]struct {
 		call genai.ToolCall
@@ -160,7 +161,8 @@ func TestTold(t *testing.T) {
 		"null for missing": {call("a", "clock", `{"zone":"UTC","full":null}`), "a: noon in UTC", 1},
 		"fails":            {call("a", "clock", `{"zone":"Atlantis"}`), "a: FAILED It failed (not_found): there is no such zone", 1},
 		"foreign error":    {call("a", "foreign", ""), "a: FAILED It failed: out of paper", 0},
-		"no such tool":     {call("a", "cloak", `{}`), "a: FAILED It failed (not_found): there is no such tool; there are: clock, foreign, slow", 0},
+		"a long error":     {call("a", "long", ""), "a: FAILED It failed: " + strings.Repeat("ä", 494) + "…", 0},
+		"no such tool":     {call("a", "cloak", `{}`), "a: FAILED It failed (not_found): there is no such tool; there are: clock, foreign, long, slow", 0},
 		"no JSON":          {call("a", "clock", `{"zone":`), "a: FAILED The arguments do not fit: it is not JSON", 0},
 		"no arguments":     {call("a", "clock", ``), "a: FAILED The arguments do not fit: required", 0},
 		"another type":     {call("a", "clock", `{"zone":3}`), "a: FAILED The arguments do not fit: at zone: type", 0},
@@ -172,7 +174,7 @@ func TestTold(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				calls.Store(0)
 				model := genaitest.Script(genaitest.ToolCalls(c.call), genaitest.Reply("done"))
-				loop := &tool.Loop{Model: model.Chat, Tools: []tool.Tool{clock(&calls), slow, foreign}}
+				loop := &tool.Loop{Model: model.Chat, Tools: []tool.Tool{clock(&calls), slow, foreign, long}}
 				var events []genai.Event
 				ctx := genai.Listen(t.Context(), func(e genai.Event) { events = append(events, e) })
 				got, err := loop.Run(ctx, ask("?"))
@@ -212,6 +214,7 @@ func TestEnds(t *testing.T) {
 		"steps":                     {[]genaitest.Step{look.Times(3)}, func(l *tool.Loop) { l.Steps = 3 }, genai.BudgetExhausted, 2, true},
 		"default steps":             {[]genaitest.Step{look.Times(10)}, nil, genai.BudgetExhausted, 9, true},
 		"tokens":                    {[]genaitest.Step{look.Usage(40, 20).Times(2)}, func(l *tool.Loop) { l.Tokens = 100 }, genai.BudgetExhausted, 1, true},
+		"tokens nobody counts":      {[]genaitest.Step{look.Times(3)}, func(l *tool.Loop) { l.Tokens = 200 }, genai.BudgetExhausted, 2, true},
 		"not allowed":               {[]genaitest.Step{look}, func(l *tool.Loop) { l.Allow = func(context.Context, *genai.ChatResponse) error { return stopped } }, genai.PermissionDenied, 0, true},
 		"a tool stops it":           {[]genaitest.Step{look}, func(l *tool.Loop) { l.Tools = []tool.Tool{ends(func() error { return tool.Stop(stopped) })} }, genai.PermissionDenied, 0, true},
 		"a tool stops it, foreign":  {[]genaitest.Step{look}, func(l *tool.Loop) { l.Tools = []tool.Tool{ends(func() error { return tool.Stop(errors.New("no")) })} }, genai.Unknown, 0, true},
@@ -268,6 +271,35 @@ func ends(f func() error) tool.Tool {
 	return tool.New("clock", "", func(context.Context, zone) (string, error) { return "", f() })
 }
 
+// TestUsage: what a conversation used is the sum of what its answers did, and says where that is not all.
+func TestUsage(t *testing.T) {
+	look, done := genaitest.ToolCalls(call("a", "clock", `{"zone":"UTC"}`)), genaitest.Reply("done")
+	all := genai.Usage{Input: 10, Output: 5, CacheRead: 4, CacheWrite: 3, Reasoning: 2}
+	twice := genai.Usage{Input: 20, Output: 10, CacheRead: 8, CacheWrite: 6, Reasoning: 4}
+	less := func(u genai.Usage) *genai.Usage { u.LowerBound = true; return &u }
+	counted := func(events ...genai.ChatEvent) genaitest.Step {
+		return genaitest.Events(append(events, genai.ChatEvent{Usage: &all})...)
+	}
+	calls := genai.ChatEvent{ToolCall: &genai.ToolCallDelta{ID: "a", Name: "clock", Arguments: `{"zone":"UTC"}`}}
+	bounded := genaitest.Events(genai.ChatEvent{Text: "done"}, genai.ChatEvent{Usage: less(all)})
+	for name, c := range map[string]struct {
+		first, second genaitest.Step
+		want          *genai.Usage
+	}{
+		"both":          {counted(calls), counted(genai.ChatEvent{Text: "done"}), &twice},
+		"the first":     {counted(calls), done, less(all)},
+		"the last":      {look, counted(genai.ChatEvent{Text: "done"}), less(all)},
+		"a lower bound": {counted(calls), bounded, less(twice)},
+		"neither":       {look, done, nil},
+	} {
+		model := genaitest.Script(c.first, c.second)
+		got, err := (&tool.Loop{Model: model.Chat, Tools: []tool.Tool{clock(new(atomic.Int64))}}).Run(t.Context(), ask("?"))
+		if err != nil || !reflect.DeepEqual(got.Usage, c.want) {
+			t.Errorf("%s: %+v, %v; want %+v", name, got.Usage, err, c.want)
+		}
+	}
+}
+
 // TestParallel: tools of one answer run at once, as many as may, and their results come in the order of the calls.
 func TestParallel(t *testing.T) {
 	for parallel, want := range map[int]time.Duration{0: 2 * time.Minute, 1: 10 * time.Minute, 3: 4 * time.Minute, 20: time.Minute} {
@@ -297,6 +329,58 @@ func TestParallel(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestShown: the calls of all answers are told apart by their index.
+func TestShown(t *testing.T) {
+	var calls atomic.Int64
+	look := func(id string) genai.ToolCall { return call(id, "clock", `{"zone":"UTC"}`) }
+	model := genaitest.Script(genaitest.ToolCalls(look("a"), look("b")), genaitest.ToolCalls(look("c")), genaitest.Reply("done"))
+	s, err := (&tool.Loop{Model: model.Chat, Tools: []tool.Tool{clock(&calls)}}).Chat(t.Context(), ask("?"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var shown []string
+	for e, err := range s.All() {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c := e.ToolCall; c != nil {
+			shown = append(shown, fmt.Sprint(c.Index, c.ID))
+		}
+	}
+	if got := strings.Join(shown, " "); got != "0a 1b 2c" {
+		t.Error(got)
+	}
+}
+
+// TestOneStops: when one tool ends the loop, those that run are cancelled and waited for, and those that wait their turn
+// never begin.
+func TestOneStops(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var began, ended atomic.Int64
+		slow := tool.New("slow", "", func(ctx context.Context, _ struct{}) (string, error) {
+			began.Add(1)
+			<-ctx.Done()
+			time.Sleep(time.Second) // cleaning up
+			ended.Add(1)
+			return "", ctx.Err()
+		})
+		stops := tool.New("stops", "", func(context.Context, struct{}) (string, error) {
+			time.Sleep(time.Minute)
+			return "", tool.Stop(genai.Errorf(genai.PermissionDenied, "no"))
+		})
+		model := genaitest.Script(genaitest.ToolCalls(call("a", "slow", ""), call("b", "stops", ""), call("c", "slow", "")).Always())
+		for parallel, runs := range map[int]int64{2: 1, 3: 2} {
+			began.Store(0)
+			ended.Store(0)
+			start := time.Now()
+			_, err := (&tool.Loop{Model: model.Chat, Tools: []tool.Tool{slow, stops}, Parallel: parallel}).Run(t.Context(), ask("?"))
+			if genai.KindOf(err) != genai.PermissionDenied || began.Load() != runs || ended.Load() != runs || time.Since(start) != time.Minute+time.Second {
+				t.Errorf("%d at once: %v after %v; %d began, %d ended", parallel, err, time.Since(start), began.Load(), ended.Load())
+			}
+		}
+	})
 }
 
 // TestLeave: who leaves is obeyed while the model speaks and while tools run, which are waited for.

@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -115,6 +117,7 @@ func attempt(ctx context.Context, tools map[string]*Tool, c genai.ToolCall) (par
 		}
 		e := broken(c.Name)
 		if v := recover(); v != nil {
+			slog.Error("a tool panicked", "tool", c.Name, "panic", v, "stack", string(debug.Stack()))
 			e.Err = fmt.Errorf("%v", v)
 		}
 		parts, err = nil, Stop(e)

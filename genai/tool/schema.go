@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/google/jsonschema-go/jsonschema"
+
+	"github.com/dovetail-go/dovetail/internal/jsonscan"
 )
 
 // A shape is a Go type as models are told of it.
@@ -32,7 +34,9 @@ func shapeOf(t reflect.Type, enforced bool) (*shape, error) {
 		reflect.TypeFor[[]byte]():          {Type: "string", ContentEncoding: "base64"},
 		reflect.TypeFor[json.RawMessage](): {},
 	}
-	special(t, types, map[reflect.Type]bool{})
+	if err := special(t, types, map[reflect.Type]bool{}); err != nil {
+		return nil, err
+	}
 	s, err := jsonschema.ForType(t, &jsonschema.ForOptions{TypeSchemas: types})
 	if err != nil {
 		return nil, err
@@ -66,43 +70,52 @@ func notNull(s *jsonschema.Schema) {
 	}
 }
 
-// special finds the types that say themselves what they look like in JSON.
-func special(t reflect.Type, into map[reflect.Type]*jsonschema.Schema, seen map[reflect.Type]bool) {
+// special finds the types that say themselves what they look like in JSON. Its error is about a field that no schema is
+// right for.
+func special(t reflect.Type, into map[reflect.Type]*jsonschema.Schema, seen map[reflect.Type]bool) error {
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
 	if seen[t] || into[t] != nil {
-		return
+		return nil
 	}
 	seen[t] = true
-	if e, ok := reflect.Zero(t).Interface().(interface{ Enum() []string }); ok && t.Kind() == reflect.String {
+	if e, ok := reflect.New(t).Interface().(interface{ Enum() []string }); ok && t.Kind() == reflect.String {
 		s := &jsonschema.Schema{Type: "string"}
 		for _, v := range e.Enum() {
 			s.Enum = append(s.Enum, v)
 		}
 		into[t] = s
-		return
+		return nil
 	}
 	switch pointer := reflect.PointerTo(t); {
 	case known(t):
-		return
+		return nil
 	case pointer.Implements(reflect.TypeFor[json.Unmarshaler]()):
 		into[t] = &jsonschema.Schema{}
-		return
+		return nil
 	case pointer.Implements(reflect.TypeFor[encoding.TextUnmarshaler]()):
 		into[t] = &jsonschema.Schema{Type: "string"}
-		return
+		return nil
 	}
 	switch t.Kind() {
 	case reflect.Struct:
 		for i := range t.NumField() {
-			if f := t.Field(i); f.IsExported() || f.Anonymous {
-				special(f.Type, into, seen)
+			f := t.Field(i)
+			if !f.IsExported() && !f.Anonymous {
+				continue
+			}
+			if _, options, _ := strings.Cut(f.Tag.Get("json"), ","); slices.Contains(strings.Split(options, ","), "string") {
+				return fmt.Errorf("field %s is written as a text by the option string of its tag, and described as what it is", f.Name)
+			}
+			if err := special(f.Type, into, seen); err != nil {
+				return err
 			}
 		}
 	case reflect.Slice, reflect.Array, reflect.Map:
-		special(t.Elem(), into, seen)
+		return special(t.Elem(), into, seen)
 	}
+	return nil
 }
 
 // known reports whether the schema library knows better what a type looks like.
@@ -201,6 +214,9 @@ func (sh *shape) decode(text []byte, out any) error {
 	if err := json.Unmarshal(text, &v); err != nil {
 		return &misfit{why: "it is not JSON: " + err.Error()}
 	}
+	if err := once(text); err != nil {
+		return err
+	}
 	if err := sh.check.Validate(v); err != nil {
 		return misfitOf(err)
 	}
@@ -209,15 +225,69 @@ func (sh *shape) decode(text []byte, out any) error {
 		if err := json.Unmarshal(text, &box); err != nil {
 			return &misfit{why: err.Error()}
 		}
-		text = box[boxField]
+		text, v = box[boxField], v.(map[string]any)[boxField]
 	}
 	if err := json.Unmarshal(text, out); err != nil {
-		return &misfit{why: err.Error()}
-	}
-	if c, ok := out.(interface{ Validate() error }); ok {
-		if err := c.Validate(); err != nil {
+		// A schema takes 3.0 for an integer, and encoding/json does not unless it is written as 3.
+		again, failed := json.Marshal(v)
+		if failed != nil || json.Unmarshal(again, out) != nil {
 			return &misfit{why: err.Error()}
 		}
 	}
+	return validate(out)
+}
+
+// validate asks the value that out points to, directly or by further pointers, whether it is content.
+func validate(out any) error {
+	for v := reflect.ValueOf(out); v.Kind() == reflect.Pointer && !v.IsNil(); v = v.Elem() {
+		if c, ok := v.Interface().(interface{ Validate() error }); ok {
+			if err := c.Validate(); err != nil {
+				return &misfit{why: err.Error()}
+			}
+			return nil
+		}
+	}
 	return nil
+}
+
+// once makes sure that no object of text, which is JSON, has a name twice: the last of them would be checked, and a
+// mixture of both decoded.
+func once(text []byte) error {
+	s := jsonscan.New(text)
+	if name, ok := twice(&s); ok {
+		return &misfit{why: fmt.Sprintf("%q is there twice", name)}
+	}
+	if s.End() != nil {
+		return &misfit{why: "it is nested too deeply"}
+	}
+	return nil
+}
+
+// twice walks through a value up to a name that an object has twice, and returns it.
+func twice(s *jsonscan.Scanner) (string, bool) {
+	switch s.Next() {
+	case '[':
+		s.Open('[')
+		for s.More(']') {
+			if name, ok := twice(s); ok {
+				return name, true
+			}
+		}
+	case '{':
+		s.Open('{')
+		seen := map[string]bool{}
+		for s.More('}') {
+			name := string(s.Key())
+			if seen[name] {
+				return name, true
+			}
+			seen[name] = true
+			if name, ok := twice(s); ok {
+				return name, true
+			}
+		}
+	default:
+		s.Skip()
+	}
+	return "", false
 }

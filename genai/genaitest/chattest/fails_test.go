@@ -186,13 +186,29 @@ var bads = map[string]bad{
 	"drops the temperature": {"requests/temperature: zero", asks(func(r *genai.ChatRequest) { r.Temperature = nil })},
 	"sends a temperature":   {"requests/text", asks(func(r *genai.ChatRequest) { r.Temperature = new(1.0) })},
 	"drops the system":      {"requests/system", asks(func(r *genai.ChatRequest) { r.Messages = r.Messages[1:] })},
-	"drops the schema":      {"requests/format", asks(func(r *genai.ChatRequest) { r.Format = nil })},
+	"drops pictures": {"requests/image by URL", asks(func(r *genai.ChatRequest) {
+		r.Messages = []genai.Message{genai.User(r.Text())}
+	})},
+	"forgets its own state": {"requests/state of its own", asks(func(r *genai.ChatRequest) { r.Messages = plainly(r.Messages) })},
+	"knows no origins":      {"requests/state of others", func(model *genaitest.Model) genai.Chat { return model.Chat }},
+	"forgets what was said": {"requests/state of others", asks(func(r *genai.ChatRequest) {
+		r.Messages = slices.DeleteFunc(slices.Clone(r.Messages), func(m genai.Message) bool { return m.Role == genai.RoleAssistant })
+	})},
+	"drops the schema": {"requests/format", asks(func(r *genai.ChatRequest) { r.Format = nil })},
 	"sends what it changed": {"requests/max tokens", func(model *genaitest.Model) genai.Chat {
 		return func(ctx context.Context, req *genai.ChatRequest) (*genai.Stream[genai.ChatEvent], error) {
 			*req.MaxTokens = 1
 			return model.Chat(ctx, req)
 		}
 	}},
+}
+
+// plainly returns messages of text alone.
+func plainly(messages []genai.Message) (plain []genai.Message) {
+	for _, m := range messages {
+		plain = append(plain, genai.Message{Role: m.Role, Parts: []genai.Part{{Text: m.Text()}}})
+	}
+	return plain
 }
 
 // TestFails: whoever does one thing wrong is found out.

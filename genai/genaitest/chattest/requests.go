@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"slices"
+	"strings"
 
 	"github.com/dovetail-go/dovetail/genai"
 	"github.com/dovetail-go/dovetail/genai/genaitest"
@@ -71,12 +73,70 @@ func requests() group {
 	add("image", func(r *genai.ChatRequest) {
 		r.Messages = []genai.Message{{Role: genai.RoleUser, Parts: []genai.Part{{Text: "What is this?"}, {Image: new(genai.NewBlob("image/png", []byte("\x89PNG")))}}}}
 	})
+	add("image by URL", func(r *genai.ChatRequest) {
+		r.Messages = []genai.Message{{Role: genai.RoleUser, Parts: []genai.Part{{Text: "What is this?"}, {Image: new(genai.BlobURL("image/png", "https://pictures.test/a.png", ""))}}}}
+	})
 	add("max tokens", func(r *genai.ChatRequest) { r.MaxTokens = new(7) })
 	add("temperature: zero", func(r *genai.ChatRequest) { r.Temperature = new(0.0) })
 	add("temperature", func(r *genai.ChatRequest) { r.Temperature = new(0.7) })
 	add("top p", func(r *genai.ChatRequest) { r.TopP = new(0.25) })
 	add("stop", func(r *genai.ChatRequest) { r.Stop = []string{"END", "\n"} })
+	g.checks = append(g.checks, check{"state of its own", ownState}, check{"state of others", stateOfOthers})
 	return g
+}
+
+// ownState: data that only the provider understands go back to it, if it has such data at all.
+func ownState(e *env) error {
+	const data = "c3RhdGUtb2YtYS10aG91Z2h0"
+	c, model := e.client(genaitest.Events(genai.ChatEvent{Reasoning: "Hm."}, genai.ChatEvent{Opaque: &genai.Opaque{Data: data}}, genai.ChatEvent{Text: "Yes."}).Always())
+	for _, w := range c.ways() {
+		resp, err := w.complete(e.t.Context(), ask())
+		if err != nil {
+			return fmt.Errorf("%s: %w", w.name, err)
+		}
+		if !holds(resp.Message, data) {
+			continue
+		}
+		req := ask()
+		req.Messages = append(req.Messages, resp.Message, genai.User("Why?"))
+		if _, err := w.complete(e.t.Context(), req); err != nil {
+			return fmt.Errorf("%s: %w", w.name, err)
+		}
+		calls := model.Calls()
+		if !slices.ContainsFunc(calls[len(calls)-1].Request.Messages, func(m genai.Message) bool { return holds(m, data) }) {
+			return fmt.Errorf("%s: what the provider gave to be sent back did not come back", w.name)
+		}
+	}
+	return nil
+}
+
+// stateOfOthers: data that another provider made do not go along, and what was said does.
+func stateOfOthers(e *env) error {
+	const data = "c3RhdGUtb2Ytb3RoZXJz"
+	of := func(kind string) *genai.Opaque { return &genai.Opaque{Origin: "another.test", Type: kind, Data: data} }
+	c, model := e.client(genaitest.Reply("a").Always())
+	for i, w := range c.ways() {
+		req := ask()
+		req.Messages = append(req.Messages, genai.Message{Role: genai.RoleAssistant, Parts: []genai.Part{
+			{Reasoning: &genai.Reasoning{Text: "Hm."}, Opaque: of("signature")}, {Reasoning: &genai.Reasoning{}, Opaque: of("redacted_thinking")},
+			{Text: "Yes.", Opaque: of("thought_signature")}}}, genai.User("Why?"))
+		if _, err := w.complete(e.t.Context(), req); err != nil {
+			return fmt.Errorf("%s: %w", w.name, err)
+		}
+		got := model.Calls()[i].Request.Messages
+		if slices.ContainsFunc(got, func(m genai.Message) bool { return holds(m, data) }) {
+			return fmt.Errorf("%s: data of another provider were sent", w.name)
+		}
+		if len(got) != 3 || got[1].Text() != "Yes." || got[2].Text() != "Why?" {
+			return fmt.Errorf("%s: what was said became %s", w.name, show(got))
+		}
+	}
+	return nil
+}
+
+// holds reports whether there are such data in a message.
+func holds(m genai.Message, data string) bool {
+	return slices.ContainsFunc(m.Parts, func(p genai.Part) bool { return p.Opaque != nil && strings.Contains(p.Opaque.Data, data) })
 }
 
 // An askedFor is a request without what providers are free to leave out or to spell in their own way.
@@ -121,7 +181,7 @@ func asked(r *genai.ChatRequest) askedFor {
 		for _, p := range m.Parts {
 			switch {
 			case p.Image != nil:
-				out.Images = append(out.Images, string(p.Image.Bytes()))
+				out.Images = append(out.Images, p.Image.URL()+string(p.Image.Bytes()))
 			case p.ToolCall != nil:
 				out.Calls = append(out.Calls, plainCall{p.ToolCall.Name, decoded(json.RawMessage(p.ToolCall.Arguments))})
 			case p.ToolResult != nil:

@@ -37,8 +37,13 @@ func Example() {
 
 // What was recorded once is replayed without network, key or bill.
 func ExampleReplay() {
-	file := filepath.Join(os.TempDir(), "wiretest-example.jsonl")
-	defer os.Remove(file)
+	folder, err := os.MkdirTemp("", "replay") // testdata, in earnest
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer os.RemoveAll(folder)
+	file := filepath.Join(folder, "noon.jsonl")
 	provider := httptest.NewServer(&wiretest.Server{Chat: genaitest.Script(genaitest.Reply("Noon.")).Chat})
 	req := &genai.ChatRequest{Messages: []genai.Message{genai.User("What time is it?")}}
 

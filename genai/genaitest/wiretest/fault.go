@@ -16,9 +16,9 @@ type Fault struct {
 	// providers do. It concerns streams.
 	Early bool
 
-	// Status and Body are sent instead of asking the model, whose script does not move. A Status without a Body comes with
-	// the document in which the provider reports such an error; a Body without a Status comes with 200, which is how
-	// proxies apologise.
+	// Status and Body are sent instead of asking the model, whose script does not move, and whatever the path. A Status
+	// without a Body comes with the document in which the provider reports such an error; a Body without a Status comes with
+	// 200, which is how proxies apologise. Its type is that of JSON: for a stream, or anything else, set it in Header.
 	Status int
 	Body   string
 

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"reflect"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/dovetail-go/dovetail/genai"
@@ -214,21 +215,21 @@ func TestEmbeddings(t *testing.T) {
 
 // TestCallerLeaves: a server lets go of its model when its client goes.
 func TestCallerLeaves(t *testing.T) {
-	model := genaitest.Script(genaitest.Pieces("a").ThenHang())
-	client := openAI(t, &wiretest.Server{Chat: model.Chat})
-	ctx, cancel := context.WithCancel(t.Context())
-	stream, err := client.Chat(ctx, ask("hi"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	cancel()
-	if _, err := genai.FoldChat(stream.All()); genai.KindOf(err) != genai.Cancelled {
-		t.Error(err)
-	}
-	for !model.Calls()[0].Over {
-		time.Sleep(time.Millisecond)
-	}
-	if !model.Calls()[0].Abandoned {
-		t.Error("the model does not know that its caller left")
-	}
+	synctest.Test(t, func(t *testing.T) {
+		model := genaitest.Script(genaitest.Pieces("a").ThenHang())
+		client := &openai.Client{Key: "key", Model: "m", HTTP: (&wiretest.Server{Chat: model.Chat}).Client(t)}
+		ctx, cancel := context.WithCancel(t.Context())
+		stream, err := client.Chat(ctx, ask("hi"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		cancel()
+		if _, err := genai.FoldChat(stream.All()); genai.KindOf(err) != genai.Cancelled {
+			t.Error(err)
+		}
+		synctest.Wait()
+		if c := model.Calls()[0]; !c.Over || !c.Abandoned {
+			t.Errorf("the model does not know that its caller left: %+v", c)
+		}
+	})
 }

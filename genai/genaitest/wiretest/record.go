@@ -23,8 +23,9 @@ import (
 //	client := &openai.Client{Key: key, HTTP: &http.Client{Transport: &wiretest.Record{File: "testdata/chat.jsonl"}}}
 //
 // Keys do not get into the file: no header of the request is written, and of the response only those that a client may
-// act on; the values of headers and parameters that carry keys, and whatever else looks like one, are replaced wherever
-// they stand. The text of prompts and answers is written as it is, so read a file before you publish it.
+// act on; the values of headers and parameters that carry keys, and whatever else looks like one or like the name of an
+// account, are replaced wherever they stand, errors included. The text of prompts and answers is written as it is, so read
+// a file before you publish it. Responses are asked for uncompressed.
 //
 // The file holds one exchange a line, in the order in which they ended. An exchange is written when its body was read to
 // the end or closed. A Record must not be copied; it is safe for concurrent use.
@@ -44,6 +45,7 @@ func (r *Record) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	sent := req.Clone(req.Context())
+	sent.Header.Del("Accept-Encoding") // what is compressed cannot be scrubbed, and could not be played
 	if req.Body != nil {
 		sent.Body = io.NopCloser(bytes.NewReader(body))
 	}
@@ -58,6 +60,7 @@ func (r *Record) RoundTrip(req *http.Request) (*http.Response, error) {
 	t.Wait = milliseconds(time.Since(began))
 	if err != nil {
 		t.Failure = string(s.scrub([]byte(err.Error())))
+		t.Left = req.Context().Err() != nil
 		if failed := r.write(t); failed != nil {
 			return nil, failed
 		}

@@ -2,16 +2,21 @@ package wiretest_test
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"testing/synctest"
 	"time"
 
@@ -163,7 +168,7 @@ func TestReplayStrange(t *testing.T) {
 func TestRecordLeft(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "tape.jsonl")
 	synctest.Test(t, func(t *testing.T) {
-		server := &wiretest.Server{Chat: genaitest.Script(genaitest.Reply("a").ThenHang()).Chat}
+		server := &wiretest.Server{Chat: genaitest.Script(genaitest.Reply("a").ThenHang(), genaitest.Hang()).Chat}
 		for _, c := range []*openai.Client{
 			with(&wiretest.Record{File: file, Next: server.Client(t).Transport}),
 			with(&wiretest.Replay{File: file}), with(&wiretest.Replay{File: file, Timing: true}),
@@ -172,6 +177,12 @@ func TestRecordLeft(t *testing.T) {
 			resp, err := read(c.Chat(ctx, ask("hi")))
 			if resp == nil || resp.Text() != "a" || genai.KindOf(err) != genai.DeadlineExceeded {
 				t.Errorf("%v, %v", resp, err)
+			}
+			cancel()
+			began := time.Now()
+			ctx, cancel = context.WithTimeout(t.Context(), time.Hour) // before there were headers
+			if resp, err := read(c.Chat(ctx, ask("and now?"))); resp != nil || genai.KindOf(err) != genai.DeadlineExceeded || time.Since(began) != time.Hour {
+				t.Errorf("%v, %v after %v", resp, err, time.Since(began))
 			}
 			cancel()
 		}
@@ -209,6 +220,120 @@ func TestScrubbing(t *testing.T) {
 		if strings.Contains(string(text), word) || strings.Contains(played.String(), word) {
 			t.Errorf("%s is in the file:\n%s", word, text)
 		}
+	}
+}
+
+// A sender is a transport that is a function.
+type sender func(*http.Request) (*http.Response, error)
+
+func (f sender) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
+
+// TestSecrets: wherever a key was sent, and however the provider spells it when it quotes it, it is not in the file.
+func TestSecrets(t *testing.T) {
+	const key = `abc/d"e<f+0123456789`
+	ways := map[string]func(req *http.Request){
+		"bearer":               func(req *http.Request) { req.Header.Set("Authorization", "Bearer "+key) },
+		"another scheme":       func(req *http.Request) { req.Header.Set("Authorization", "Token "+key) },
+		"no scheme":            func(req *http.Request) { req.Header.Set("Authorization", key) },
+		"a name in lower case": func(req *http.Request) { req.Header["x-api-key"] = []string{key} },
+		"a name of one's own":  func(req *http.Request) { req.Header.Set("Acme-Gateway-Token", key) },
+		"basic":                func(req *http.Request) { req.SetBasicAuth("user", key) },
+		"in the URL":           func(req *http.Request) { req.URL.User = url.UserPassword("user", key) },
+		"parameter":            func(req *http.Request) { req.URL.RawQuery = "X-Goog-Signature=" + url.QueryEscape(key) },
+		"cookie":               func(req *http.Request) { req.Header.Set("Cookie", "theme=dark; session="+key) },
+		"part of a signature": func(req *http.Request) {
+			req.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=me, Signature="+key)
+		},
+		"a key in a key": func(req *http.Request) {
+			req.Header.Set("Api-Key", key[:6])
+			req.Header.Set("X-Api-Key", key)
+		},
+		"on the list": func(*http.Request) {},
+	}
+	quoted, _ := json.Marshal(key)
+	spelled := []string{key, string(quoted), strings.ReplaceAll(string(quoted), "/", `\/`), url.QueryEscape(key), url.PathEscape(key)}
+	body := fmt.Sprintf("{%s} org-0123456789abcdefgh", strings.Join(spelled, " , "))
+	for name, set := range ways {
+		for _, fails := range []bool{false, true} {
+			file := filepath.Join(t.TempDir(), "tape.jsonl")
+			record := &wiretest.Record{File: file, Next: sender(func(*http.Request) (*http.Response, error) {
+				if fails {
+					return nil, errors.New("no way: " + body)
+				}
+				return &http.Response{StatusCode: 401, Header: http.Header{"X-Request-Id": {body}, "Server": {body}}, Body: io.NopCloser(iotest.OneByteReader(strings.NewReader(body)))}, nil
+			})}
+			if name == "on the list" {
+				record.Secrets = []string{key}
+			}
+			req := httptest.NewRequest(http.MethodPost, "http://host/chat", strings.NewReader(fmt.Sprintf(`{"q":%s}`, quoted)))
+			set(req)
+			resp, err := record.RoundTrip(req)
+			if err == nil {
+				_, err = io.Copy(io.Discard, resp.Body)
+			}
+			if (err != nil) != fails {
+				t.Fatal(err)
+			}
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var line struct {
+				Chunks []struct{ Text string }
+			}
+			if err := json.Unmarshal(text, &line); err != nil {
+				t.Fatal(err)
+			}
+			var played strings.Builder
+			for _, c := range line.Chunks {
+				played.WriteString(c.Text)
+			}
+			if !fails && played.Len() != len(body) {
+				t.Errorf("%s: %d bytes became %d", name, len(body), played.Len())
+			}
+			for _, word := range []string{"abc/d", "0123456789", `abc\/d`, "abc%2Fd"} {
+				if strings.Contains(string(text), word) || strings.Contains(played.String(), word) {
+					t.Errorf("%s, failing %v: %q is in the file:\n%.1000s", name, fails, word, played.String())
+				}
+			}
+		}
+	}
+}
+
+// TestRecordCompressed: a client that asks for compressed answers gets plain ones, which can be scrubbed and played.
+func TestRecordCompressed(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "tape.jsonl")
+	provider := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		if !strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
+			_, _ = io.WriteString(w, secret)
+			return
+		}
+		w.Header().Set("Content-Encoding", "gzip")
+		z := gzip.NewWriter(w)
+		_, _ = io.WriteString(z, secret)
+		_ = z.Close()
+	}))
+	defer provider.Close()
+	for _, transport := range []http.RoundTripper{&wiretest.Record{File: file}, &wiretest.Replay{File: file}} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, provider.URL, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Accept-Encoding", "gzip")
+		req.Header.Set("Authorization", "Bearer "+secret)
+		resp, err := transport.RoundTrip(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := io.ReadAll(resp.Body)
+		if err != nil || len(text) != len(secret) || resp.Header.Get("Content-Encoding") != "" {
+			t.Errorf("%q, %v", text, err)
+		}
+		_ = resp.Body.Close()
+	}
+	if text, err := os.ReadFile(file); err != nil || bytes.Contains(text, []byte(secret)) {
+		t.Errorf("%s, %v", text, err)
 	}
 }
 

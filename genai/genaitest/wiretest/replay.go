@@ -80,6 +80,10 @@ func (r *Replay) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	ctx := req.Context()
+	if t.Status == 0 && t.Left { // there was no response when the client left, and what it would have been nobody knows
+		<-ctx.Done()
+		return nil, context.Cause(ctx)
+	}
 	if r.Timing {
 		if err := sleep(ctx, duration(t.Wait)); err != nil {
 			return nil, err

@@ -26,6 +26,8 @@ import (
 // one's own. The zero value refuses everything, as a provider that has no such operation does. It is safe for
 // concurrent use.
 //
+// What else a provider offers, pictures and moderation and files, a [Fault] with a Body answers.
+//
 // A failure of the model becomes what the provider would send: a status and a document before the first piece, an event
 // behind it. [genai.Unavailable] and [genai.Truncated] are what a client makes of a connection that is lost, so the
 // server loses it. [genai.Malformed] is something that is not the protocol.
@@ -67,6 +69,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		fault = s.Faults[n-1]
 	}
 	x := &exchange{output: newOutput(w, r, fault), server: s, ctx: r.Context(), dialect: &openAI}
+	x.garbage = openAI.garbage
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if err != nil {
 		x.refuse(&genai.Error{Kind: genai.TooLarge, Message: "the request cannot be read to its end"})
@@ -77,10 +80,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	switch {
-	case !ok:
-		x.refuse(&genai.Error{Kind: genai.NotFound, Message: r.Method + " " + r.URL.Path + " is nothing that this server knows"})
 	case fault.Status != 0 || fault.Body != "":
 		x.replace()
+	case !ok:
+		x.refuse(&genai.Error{Kind: genai.NotFound, Message: r.Method + " " + r.URL.Path + " is nothing that this server knows"})
 	case s.Key != "" && x.dialect.key(r.Header) != s.Key:
 		x.refuse(&genai.Error{Kind: genai.Unauthenticated, Message: "the key is not the right one"})
 	case op == opEmbed:

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -25,7 +26,7 @@ type tape struct {
 	BodyB64 []byte            `json:"body_b64,omitzero"` // instead of Body
 	End     float64           `json:"end_ms,omitzero"`   // when it ended, since the headers
 	Cut     bool              `json:"cut,omitzero"`      // the body broke off
-	Left    bool              `json:"left,omitzero"`     // the client read no further
+	Left    bool              `json:"left,omitzero"`     // the client read no further, or did not wait for the headers
 	Failure string            `json:"failure,omitzero"`  // why there was no response
 }
 
@@ -53,44 +54,72 @@ func (c tapeChunk) bytes() []byte {
 // keptHeaders are what a client may base a decision on. Everything else may tell who recorded it.
 var keptHeaders = regexp.MustCompile(`(?i)^(content-type|retry-after(-ms)?|x-should-retry|x-request-id|request-id|(x|anthropic)-ratelimit-.*)$`)
 
-// secretHeaders are where keys are sent.
-var secretHeaders = []string{"Authorization", "Api-Key", "X-Api-Key", "X-Goog-Api-Key", "Proxy-Authorization", "Cookie"}
+// secretHeaders are where keys are sent; mayBeSecret are names of headers in which one may stand.
+var (
+	secretHeaders = []string{"Authorization", "Api-Key", "X-Api-Key", "X-Goog-Api-Key", "Proxy-Authorization", "X-Auth-Token", "X-Amz-Security-Token"}
+	mayBeSecret   = regexp.MustCompile(`(?i)auth|key|token|secret|password|cookie|credential`)
+)
 
-// likeKeys finds what looks like a key wherever it stands.
-var likeKeys = regexp.MustCompile(`\b(?:sk|rk|pk)-[A-Za-z0-9_-]{16,}|\bAIza[A-Za-z0-9_-]{20,}|\b(?:gsk|hf|ghp|xai|key)[_-][A-Za-z0-9]{20,}|\bBearer [A-Za-z0-9._~+/-]{8,}=*|\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*`)
+// likeKeys finds what looks like a key, or like the name of an account, wherever it stands.
+var likeKeys = regexp.MustCompile(`\b(?:sk|rk|pk)[-_][A-Za-z0-9_-]{16,}|\bAIza[A-Za-z0-9_-]{20,}|\bya29\.[A-Za-z0-9_-]{20,}|\bAKIA[A-Z0-9]{16}\b` +
+	`|\b(?:gsk|hf|ghp|github_pat|xai|key|nvapi|pplx|r8|csk|fw)[_-][A-Za-z0-9_]{20,}|\b(?:org-|proj_)[A-Za-z0-9]{16,}` +
+	`|\bBearer [A-Za-z0-9._~+/-]{8,}=*|\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*`)
 
 // A scrubber takes secrets out of texts.
-type scrubber struct{ secrets []string }
+type scrubber struct{ secrets []string } // the longest first, since one may be a part of another
 
 // scrubberOf knows the secrets of a request, and those it is given.
 func scrubberOf(req *http.Request, more []string) *scrubber {
 	s := &scrubber{}
-	add := func(text string) {
-		if len(text) >= 4 { // what is shorter stands everywhere
+	add := func(text string, least int) {
+		if len(text) >= least { // what is shorter stands everywhere
 			s.secrets = append(s.secrets, text)
 		}
 	}
+	const short, guessed = 4, 12
 	for _, text := range more {
-		add(text)
+		add(text, short)
 	}
-	for _, name := range secretHeaders {
-		for _, value := range req.Header.Values(name) {
-			add(strings.TrimPrefix(strings.TrimPrefix(value, "Bearer "), "Basic "))
+	for name, values := range req.Header {
+		least := guessed
+		if slices.Contains(secretHeaders, http.CanonicalHeaderKey(name)) {
+			least = short
+		} else if !mayBeSecret.MatchString(name) {
+			continue
 		}
+		for _, value := range values {
+			if scheme, rest, ok := strings.Cut(value, " "); ok && !strings.ContainsAny(scheme, "=;,") {
+				value = rest
+			}
+			add(value, least)
+			for part := range strings.FieldsFuncSeq(value, func(r rune) bool { return strings.ContainsRune("; ,", r) }) {
+				if _, inside, ok := strings.Cut(part, "="); ok { // a cookie, or a signature among other fields
+					add(inside, guessed)
+				}
+			}
+		}
+	}
+	if _, password, ok := req.BasicAuth(); ok {
+		add(password, short)
+	}
+	if password, ok := req.URL.User.Password(); ok {
+		add(password, short)
 	}
 	for name, values := range req.URL.Query() {
 		if secretParameter(name) {
 			for _, value := range values {
-				add(value)
+				add(value, short)
 			}
 		}
 	}
+	slices.SortFunc(s.secrets, func(a, b string) int { return len(b) - len(a) })
 	return s
 }
 
 func secretParameter(name string) bool {
-	switch strings.ToLower(name) {
-	case "key", "api_key", "apikey", "api-key", "token", "access_token", "sig", "signature":
+	switch strings.TrimPrefix(strings.TrimPrefix(strings.ToLower(name), "x-amz-"), "x-goog-") {
+	case "key", "api_key", "apikey", "api-key", "subscription-key", "token", "access_token", "security-token", "sig", "signature", "credential",
+		"auth", "secret", "client_secret", "password":
 		return true
 	}
 	return false
@@ -105,12 +134,21 @@ func (s *scrubber) scrub(text []byte) []byte {
 	text = bytes.Clone(text)
 	for _, secret := range s.secrets {
 		text = bytes.ReplaceAll(text, []byte(secret), hide([]byte(secret)))
-		if quoted, err := json.Marshal(secret); err == nil { // as it stands inside of JSON
-			inside := quoted[1 : len(quoted)-1]
-			text = bytes.ReplaceAll(text, inside, hide(inside))
+		for _, written := range spellings(secret) {
+			text = bytes.ReplaceAll(text, []byte(written), hide([]byte(written)))
 		}
 	}
 	return likeKeys.ReplaceAllFunc(text, hide)
+}
+
+// spellings are the ways in which a text stands inside of JSON and of a URL, where they differ from the text itself.
+func spellings(secret string) []string {
+	all := []string{url.QueryEscape(secret), url.PathEscape(secret)}
+	if quoted, err := json.Marshal(secret); err == nil {
+		inside := string(quoted[1 : len(quoted)-1])
+		all = append(all, inside, strings.ReplaceAll(inside, "/", `\/`))
+	}
+	return slices.DeleteFunc(all, func(written string) bool { return written == secret })
 }
 
 // path returns path and query without secrets.
@@ -159,10 +197,11 @@ func canonical(text []byte) json.RawMessage {
 	return bytes.TrimSpace(b.Bytes())
 }
 
-// same reports whether a recorded exchange is for the same request as t.
+// same reports whether a recorded exchange is for the same request as t, which is scrubbed. What others recorded may not be.
 func (t *tape) same(recorded *tape) bool {
-	return t.Method == recorded.Method && t.Path == recorded.Path && t.Form == recorded.Form &&
-		bytes.Equal(t.Request, canonical(recorded.Request))
+	var s scrubber
+	return t.Method == recorded.Method && t.Path == string(s.scrub([]byte(recorded.Path))) && t.Form == recorded.Form &&
+		bytes.Equal(t.Request, canonical(s.scrub(recorded.Request)))
 }
 
 func (t *tape) name() string { return fmt.Sprintf("%s %s", t.Method, t.Path) }
