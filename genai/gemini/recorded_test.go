@@ -1,10 +1,10 @@
 package gemini_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
-	"math/rand/v2"
+	"net/http"
 	"reflect"
 	"slices"
 	"strings"
@@ -213,69 +213,41 @@ func TestRecordedEmbeddings(t *testing.T) {
 	}
 }
 
-// TestRecordedInOtherForms: the same bytes in other pieces, with other line ends, with comments and with more behind the end
-// come to the same answer; cut before the end they come to none.
+var wire = recordedtest.Wire{
+	Chat: func(ctx context.Context, _ recordedtest.Exchange, via *http.Client) (*genai.Stream[genai.ChatEvent], error) {
+		return (&gemini.Client{BaseURL: "http://gemini.test/v1beta", Model: "m", HTTP: via}).Chat(ctx, ask)
+	},
+	Ends: func(doc map[string]any) bool {
+		candidates, _ := doc["candidates"].([]any)
+		feedback, _ := doc["promptFeedback"].(map[string]any)
+		return feedback["blockReason"] != nil || len(candidates) > 0 && candidates[0].(map[string]any)["finishReason"] != nil
+	},
+	Sentinel: true, // there may be a second reason to finish
+}
+
 func TestRecordedInOtherForms(t *testing.T) {
-	seed := rand.Uint64()
-	rnd := rand.New(rand.NewPCG(seed, 0))
+	if n := wire.CheckForms(t, answers(t)); n < 40 {
+		t.Errorf("only %d streams", n)
+	}
+}
+
+func TestRecordedCut(t *testing.T) {
+	if n := wire.CheckCuts(t, answers(t)); n < 40 {
+		t.Errorf("only %d streams", n)
+	}
+}
+
+// TestRecordedArrays: the server sends its documents as an array to those who do not ask for events.
+func TestRecordedArrays(t *testing.T) {
 	for _, r := range answers(t) {
-		if !r.Stream || len(r.Body) > 128<<10 {
-			continue
+		want, err := all(client(r.Replay()).Chat(t.Context(), ask))
+		if err != nil {
+			t.Fatal(r.ID, err)
 		}
-		t.Run(r.ID, func(t *testing.T) {
-			want, err := all(client(r.Replay()).Chat(t.Context(), ask))
-			if err != nil {
-				t.Fatal(err)
-			}
-			lf := strings.ReplaceAll(r.Body, "\r\n", "\n")
-			for name, form := range map[string]*recordedtest.Replay{
-				"in pieces":    {Body: r.Body, Pieces: rnd},
-				"byte by byte": {Body: r.Body, Bytes: true},
-				"LF":           {Body: lf, Pieces: rnd},
-				"CR":           {Body: strings.ReplaceAll(lf, "\n", "\r"), Pieces: rnd},
-				"BOM":          {Body: "\xef\xbb\xbf" + r.Body},
-				"comments":     {Body: strings.ReplaceAll(lf, "\n\n", "\n\n: ping\n\nevent: ping\ndata: {}\n\n")},
-				"other fields": {Body: strings.ReplaceAll(lf, `data: {`, `data: {"x":[{"error":[1e5,null,"\"}"]}],`)},
-				"no line end":  {Body: strings.TrimRight(lf, "\n")},
-				"a sentinel":   {Body: strings.TrimRight(lf, "\n") + "\n\ndata: [DONE]\n\n<html>"},
-				"an array":     {Body: "[" + strings.Join(documents(r), "\n,\n") + "]"},
-			} {
-				form.Headers = r.Headers
-				got, err := all(client(form).Chat(t.Context(), ask))
-				if err != nil || !reflect.DeepEqual(got, want) {
-					t.Errorf("%s (seed %d): %v, %+v; want %+v", name, seed, err, got, want)
-				}
-			}
-			if slices.Contains(r.Tags, "finish_reason_twice") {
-				return // a cut between the two cannot be seen by anybody
-			}
-			finished := strings.Index(lf, `"finishReason":"`)
-			finished += strings.Index(lf[finished:], "\n")
-			cuts := []int{0, finished - 1, finished, len(lf)}
-			for range 40 {
-				cuts = append(cuts, rnd.IntN(len(lf)))
-			}
-			slices.Sort(cuts)
-			for _, at := range cuts {
-				got, err := all(client(&recordedtest.Replay{Body: lf[:at]}).Chat(t.Context(), ask))
-				where := fmt.Sprintf("cut at %d of %d (seed %d)", at, len(lf), seed)
-				switch {
-				case at < finished && err == nil:
-					t.Fatalf("%s: taken for complete: %+v", where, got)
-				case err != nil && !errors.Is(err, genai.Truncated):
-					t.Fatalf("%s: %v", where, err)
-				case at >= finished && at <= finished+2 && (err != nil || !reflect.DeepEqual(got, want)):
-					t.Fatalf("%s: got %+v, %v; want %+v", where, got, err, want)
-				}
-				if err != nil && got != nil {
-					for _, call := range got.Message.ToolCalls() {
-						if !call.Incomplete {
-							t.Fatalf("%s: a call could be run", where)
-						}
-					}
-				}
-			}
-		})
+		body := "[" + strings.Join(documents(r), "\n,\n") + "]"
+		if got, err := all(client(&recordedtest.Replay{Body: body}).Chat(t.Context(), ask)); err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: %v, %+v; want %+v", r.ID, err, got, want)
+		}
 	}
 }
 

@@ -1,12 +1,10 @@
 package ollama_test
 
 import (
+	"context"
 	"encoding/json"
-	"errors"
-	"fmt"
-	"math/rand/v2"
+	"net/http"
 	"reflect"
-	"slices"
 	"strings"
 	"testing"
 
@@ -106,61 +104,22 @@ func check(t *testing.T, r recordedtest.Exchange, got *genai.ChatResponse) {
 	}
 }
 
-// TestRecordedInOtherForms: the same bytes in other pieces, with other line ends and with more behind the end come to the same
-// answer; cut before the end they come to none.
+var wire = recordedtest.Wire{
+	Chat: func(ctx context.Context, _ recordedtest.Exchange, via *http.Client) (*genai.Stream[genai.ChatEvent], error) {
+		return (&ollama.Client{BaseURL: "http://ollama.test", Model: "m", HTTP: via}).Chat(ctx, ask)
+	},
+	Ends:  func(doc map[string]any) bool { return doc["done"] == true },
+	Lines: true,
+}
+
 func TestRecordedInOtherForms(t *testing.T) {
-	seed := rand.Uint64()
-	rnd := rand.New(rand.NewPCG(seed, 0))
-	for _, r := range recordedtest.Load(t, "ollama", "ollama.chat") {
-		if !r.Stream || len(r.Body) > 256<<10 {
-			continue
-		}
-		t.Run(r.ID, func(t *testing.T) {
-			want, err := all(client(r.Replay()).Chat(t.Context(), ask))
-			if err != nil {
-				t.Fatal(err)
-			}
-			for name, form := range map[string]*recordedtest.Replay{
-				"in pieces":      {Body: r.Body, Pieces: rnd},
-				"byte by byte":   {Body: r.Body, Bytes: true},
-				"CRLF":           {Body: strings.ReplaceAll(r.Body, "\n", "\r\n"), Pieces: rnd},
-				"empty lines":    {Body: "\n" + strings.ReplaceAll(r.Body, "\n", "\n\n \n")},
-				"other fields":   {Body: strings.ReplaceAll(r.Body, `{"model":`, `{"x":[{"done":true}],"model":`)},
-				"no line end":    {Body: strings.TrimRight(r.Body, "\n")},
-				"behind the end": {Body: r.Body + "{\"error\":\"m\"}\n<html>"},
-				"open":           {Body: r.Body, Open: true},
-			} {
-				got, err := all(client(form).Chat(t.Context(), ask))
-				if err != nil || !reflect.DeepEqual(got, want) {
-					t.Errorf("%s (seed %d): %v, %+v; want %+v", name, seed, err, got, want)
-				}
-			}
-			last := strings.TrimRight(r.Body, "\n")
-			cuts := []int{0, 1, strings.LastIndex(last, "\n") + 1, len(last) - 1, len(last)}
-			for range 20 {
-				cuts = append(cuts, rnd.IntN(len(last)))
-			}
-			slices.Sort(cuts)
-			for _, at := range cuts {
-				got, err := all(client(&recordedtest.Replay{Body: r.Body[:at]}).Chat(t.Context(), ask))
-				where := fmt.Sprintf("cut at %d of %d (seed %d)", at, len(last), seed)
-				if at == len(last) {
-					if err != nil || !reflect.DeepEqual(got, want) {
-						t.Fatalf("%s: %v", where, err)
-					}
-					continue
-				}
-				if !errors.Is(err, genai.Truncated) {
-					t.Fatalf("%s: %+v, %v", where, got, err)
-				}
-				if got != nil {
-					for _, call := range got.Message.ToolCalls() {
-						if !call.Incomplete {
-							t.Fatalf("%s: a call could be run", where)
-						}
-					}
-				}
-			}
-		})
+	if n := wire.CheckForms(t, recordedtest.Load(t, "ollama", "ollama.chat")); n < 15 {
+		t.Errorf("only %d streams", n)
+	}
+}
+
+func TestRecordedCut(t *testing.T) {
+	if n := wire.CheckCuts(t, recordedtest.Load(t, "ollama", "ollama.chat")); n < 15 {
+		t.Errorf("only %d streams", n)
 	}
 }

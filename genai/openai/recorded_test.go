@@ -1,17 +1,10 @@
 package openai_test
 
 import (
-	"bufio"
-	"compress/gzip"
-	"encoding/base64"
+	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
-	"io"
-	"math/rand/v2"
 	"net/http"
-	"os"
-	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -19,101 +12,35 @@ import (
 
 	"github.com/dovetail-go/dovetail/genai"
 	"github.com/dovetail-go/dovetail/genai/openai"
+	"github.com/dovetail-go/dovetail/internal/recordedtest"
 )
 
-// A recording is one exchange with a real server.
-type recording struct {
-	ID, Provider, API string
-	Stream            bool
-	Request           json.RawMessage
-	Status            int
-	Headers           map[string]string
-	Body              string
-	Body64            string `json:"body_b64"`
-	Tags              []string
+var chatWire = recordedtest.Wire{
+	Chat: func(ctx context.Context, r recordedtest.Exchange, via *http.Client) (*genai.Stream[genai.ChatEvent], error) {
+		return at(r, via).Chat(ctx, anyRequest)
+	},
+	Ends: func(doc map[string]any) bool {
+		choices, _ := doc["choices"].([]any)
+		return slices.ContainsFunc(choices, func(c any) bool {
+			choice := c.(map[string]any)
+			reason, _ := choice["finish_reason"].(string)
+			return choice["index"] == 0.0 && reason != ""
+		})
+	},
+	Sentinel: true, // behind the reason comes the usage
 }
 
-func recordings(t *testing.T, api string) (all []recording) {
+// at is a client of the server that answered.
+func at(r recordedtest.Exchange, via *http.Client) *openai.Client {
+	return &openai.Client{BaseURL: "http://" + r.Provider + ".test/v1", HTTP: via}
+}
+
+func recordings(t *testing.T, api string) (all []recordedtest.Exchange) {
 	t.Helper()
 	for _, name := range []string{"openai-chat", "compatible", "embeddings-images-audio"} {
-		f, err := os.Open(filepath.Join("..", "..", "..", "shared", "data", "recorded", name+".jsonl.gz"))
-		if err != nil {
-			t.Skip("the recorded exchanges are not here: ", err)
-		}
-		z, err := gzip.NewReader(f)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for lines := bufio.NewReader(z); ; {
-			line, err := lines.ReadBytes('\n')
-			if len(line) > 0 {
-				var r recording
-				if err := json.Unmarshal(line, &r); err != nil {
-					t.Fatal(err)
-				}
-				if r.Body == "" && r.Body64 != "" {
-					raw, err := base64.StdEncoding.DecodeString(r.Body64)
-					if err != nil {
-						t.Fatal(err)
-					}
-					r.Body = string(raw)
-				}
-				if r.API == api {
-					all = append(all, r)
-				}
-			}
-			if err == io.EOF {
-				break
-			} else if err != nil {
-				t.Fatal(err)
-			}
-		}
-		_ = f.Close()
+		all = append(all, recordedtest.Load(t, name, api)...)
 	}
 	return all
-}
-
-// A replay is an http.RoundTripper that answers with one body, in pieces of a random size.
-type replay struct {
-	recording
-	body string
-	rnd  *rand.Rand // nil: all at once
-	open bool       // the body never ends
-}
-
-func (r *replay) RoundTrip(req *http.Request) (*http.Response, error) {
-	if _, err := io.Copy(io.Discard, req.Body); err != nil {
-		return nil, err
-	}
-	_ = req.Body.Close()
-	h := http.Header{}
-	for name, value := range r.Headers {
-		h.Set(name, value)
-	}
-	var body io.Reader = strings.NewReader(r.body)
-	if r.rnd != nil {
-		body = &dripping{body, r.rnd}
-	}
-	if r.open {
-		body = io.MultiReader(body, waiting{req.Context().Done()})
-	}
-	return &http.Response{StatusCode: r.Status, Header: h, Body: io.NopCloser(body), ContentLength: -1, Request: req}, nil
-}
-
-type dripping struct {
-	r   io.Reader
-	rnd *rand.Rand
-}
-
-func (d *dripping) Read(b []byte) (int, error) { return d.r.Read(b[:min(len(b), 1+d.rnd.IntN(40))]) }
-
-// waiting is a body that hangs until its exchange is over.
-type waiting struct{ over <-chan struct{} }
-
-func (w waiting) Read([]byte) (int, error) { <-w.over; return 0, errors.New("closed") }
-
-func (r *replay) client() *openai.Client {
-	return &openai.Client{BaseURL: "http://" + r.Provider + ".test/v1", HTTP: &http.Client{Transport: r}}
 }
 
 var anyRequest = &genai.ChatRequest{Messages: []genai.Message{genai.User("?")}}
@@ -125,7 +52,7 @@ func TestRecordedChats(t *testing.T) {
 			continue
 		}
 		t.Run(r.ID, func(t *testing.T) {
-			c := (&replay{recording: r, body: r.Body}).client()
+			c := at(r, r.Replay().Client())
 			want := oracle(t, r)
 			var got *genai.ChatResponse
 			var err error
@@ -164,7 +91,7 @@ type expected struct {
 	input, output                    int
 }
 
-func oracle(t *testing.T, r recording) (want expected) {
+func oracle(t *testing.T, r recordedtest.Exchange) (want expected) {
 	t.Helper()
 	docs := []string{r.Body}
 	if r.Stream {
@@ -293,7 +220,7 @@ func TestRecordedErrors(t *testing.T) {
 			}
 			n++
 			t.Run(r.ID, func(t *testing.T) {
-				c := (&replay{recording: r, body: r.Body}).client()
+				c := at(r, r.Replay().Client())
 				var err error
 				if api == "embeddings" {
 					_, err = c.Embed(t.Context(), &genai.EmbedRequest{Input: []string{"?"}})
@@ -332,91 +259,15 @@ func TestRecordedErrors(t *testing.T) {
 	}
 }
 
-// TestRecordedStreamsInOtherForms: the same bytes in other pieces, with other line ends, with comments and with more behind
-// the end come to the same answer.
 func TestRecordedStreamsInOtherForms(t *testing.T) {
-	seed := rand.Uint64()
-	rnd := rand.New(rand.NewPCG(seed, 0))
-	for _, r := range recordings(t, "chat.completions") {
-		if r.Status >= 300 || !r.Stream || len(r.Body) > 64<<10 || rnd.IntN(3) > 0 {
-			continue
-		}
-		t.Run(r.ID, func(t *testing.T) {
-			want, err := all((&replay{recording: r, body: r.Body}).client().Chat(t.Context(), anyRequest))
-			if err != nil {
-				t.Fatal(err)
-			}
-			lf := strings.ReplaceAll(r.Body, "\r\n", "\n")
-			forms := map[string]*replay{
-				"in pieces":    {body: r.Body, rnd: rnd},
-				"CRLF":         {body: strings.ReplaceAll(lf, "\n", "\r\n"), rnd: rnd},
-				"CR":           {body: strings.ReplaceAll(lf, "\n", "\r"), rnd: rnd},
-				"BOM":          {body: "\xef\xbb\xbf" + lf},
-				"comments":     {body: strings.ReplaceAll(lf, "\n\n", "\n\n: ping\n\nevent: ping\n\n"), rnd: rnd},
-				"other fields": {body: strings.ReplaceAll(lf, `{"choices":`, `{"x":[{"choices":[1e5,null,"\"}"]}],"choices":`)},
-				"no type":      {body: r.Body},
-			}
-			if strings.Contains(lf, "[DONE]") {
-				forms["behind the end"] = &replay{body: lf + data(done) + "<html>"}
-				forms["open"] = &replay{body: lf, open: true}
-			} else {
-				forms["no last line end"] = &replay{body: strings.TrimRight(lf, "\n")}
-			}
-			for name, form := range forms {
-				form.recording = r
-				if name == "no type" {
-					form.Headers = nil
-				}
-				got, err := all(form.client().Chat(t.Context(), anyRequest))
-				if err != nil || !reflect.DeepEqual(got, want) {
-					t.Errorf("%s (seed %d): %v, %+v; want %+v", name, seed, err, got, want)
-				}
-			}
-		})
+	if n := chatWire.CheckForms(t, recordings(t, "chat.completions")); n < 200 {
+		t.Errorf("only %d streams", n)
 	}
 }
 
-// TestRecordedStreamsCut: a stream that is cut before its end is never complete, and one that is cut behind it is.
 func TestRecordedStreamsCut(t *testing.T) {
-	seed := rand.Uint64()
-	rnd := rand.New(rand.NewPCG(seed, 0))
-	for _, r := range recordings(t, "chat.completions") {
-		if r.Status >= 300 || !r.Stream || len(r.Body) > 32<<10 || slices.Contains(r.Tags, "n>1") || rnd.IntN(4) > 0 {
-			continue
-		}
-		t.Run(r.ID, func(t *testing.T) {
-			body := strings.ReplaceAll(r.Body, "\r\n", "\n")
-			want, err := all((&replay{recording: r, body: body}).client().Chat(t.Context(), anyRequest))
-			if err != nil {
-				t.Fatal(err)
-			}
-			// The answer has ended when its finish reason is there: where that stands is found without the client.
-			finished := strings.Index(body, `"finish_reason":"`)
-			if end := strings.Index(body[finished:], "\n"); finished < 0 || end < 0 {
-				t.Fatal("no finish reason")
-			} else {
-				finished += end
-			}
-			for at := 0; at <= len(body); at += 1 + rnd.IntN(200) {
-				got, err := all((&replay{recording: r, body: body[:at]}).client().Chat(t.Context(), anyRequest))
-				where := fmt.Sprintf("cut at %d of %d (seed %d)", at, len(body), seed)
-				switch {
-				case at < finished && err == nil:
-					t.Fatalf("%s: taken for complete: %+v", where, got)
-				case err != nil && !errors.Is(err, genai.Truncated):
-					t.Fatalf("%s: %v", where, err)
-				case err == nil && got.Text() != want.Text():
-					t.Fatalf("%s: got %q, want %q", where, got.Text(), want.Text())
-				}
-				if err != nil && got != nil {
-					for _, call := range got.Message.ToolCalls() {
-						if !call.Incomplete {
-							t.Fatalf("%s: a call could be run", where)
-						}
-					}
-				}
-			}
-		})
+	if n := chatWire.CheckCuts(t, recordings(t, "chat.completions")); n < 200 {
+		t.Errorf("only %d streams", n)
 	}
 }
 
@@ -441,7 +292,7 @@ func TestRecordedEmbeddings(t *testing.T) {
 			if err := json.Unmarshal([]byte(r.Body), &want); err != nil {
 				t.Skip("not vectors of numbers: ", err)
 			}
-			c := (&replay{recording: r, body: r.Body}).client()
+			c := at(r, r.Replay().Client())
 			got, err := c.Embed(t.Context(), &genai.EmbedRequest{Input: req.Input, Dimensions: req.Dimensions})
 			if err != nil {
 				t.Fatal(err)

@@ -147,10 +147,15 @@ func (r *response) whole(data []byte) error {
 	if err := h.decode(data); err != nil {
 		return err
 	}
+	unfinished := false // or failed, and then there need be no output
+	switch h.status {
+	case "in_progress", "queued", "incomplete", "failed", "cancelled":
+		unfinished = true
+	}
 	switch {
 	case h.status == "" && !h.listed && (h.failure != nil || h.text):
 		return r.x.Problem(data)
-	case h.status == "" && !h.listed:
+	case !h.listed && !unfinished: // documents of other interfaces have a status too
 		return r.x.Fail(genai.Empty, "the answer has no text, no tool call and no reason")
 	case h.thoughts != "":
 		r.start(h.id, h.model)

@@ -101,6 +101,7 @@ func TestResponsesBadAnswers(t *testing.T) {
 		"no JSON":                 {named(created, textA, "hello"), genai.Malformed, false},
 		"an array":                {"[]", genai.Malformed, true},
 		"an empty object":         {"{}", genai.Empty, true},
+		"another interface":       {`{"id":"v1","object":"interaction","status":"requires_action","usage":{"total_tokens":3}}`, genai.Empty, true},
 		"a web page":              {"<html>very secret</html>", genai.Malformed, true},
 		"an error event":          {named(created, textA, `{"type":"error","code":"rate_limit_exceeded","message":"slow down","param":null,"sequence_number":3}`), genai.RateLimited, false},
 		"an error event, nested":  {named(created, `{"type":"error","error":{"type":"overloaded_error","code":null,"message":"no"}}`), genai.Overloaded, true},

@@ -68,8 +68,8 @@ func (e *Events) advance() error {
 	}
 	// Some servers forget the empty line behind the last event. One that is complete counts.
 	pending, begun := e.reader.Pending()
-	if begun && complete(pending) {
-		if err := e.Take(nil, pending); err != nil {
+	if begun && complete(pending.Data) {
+		if err := e.Take(pending.Type, pending.Data); err != nil {
 			return e.judge(err)
 		}
 		begun = false

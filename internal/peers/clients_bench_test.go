@@ -3,6 +3,7 @@ package peers
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -39,74 +40,90 @@ func events() []byte {
 	return b.Bytes()
 }
 
-// BenchmarkChat is a whole answer.
-func BenchmarkChat(b *testing.B) {
-	url := serve(b, "application/json", []byte(whole))
-	b.Run("dovetail", func(b *testing.B) {
-		c := &client.Client{BaseURL: url, Key: "k", Model: "m"}
-		b.ReportAllocs()
-		for b.Loop() {
-			resp, err := c.Complete(context.Background(), &genai.ChatRequest{Messages: []genai.Message{genai.User("Where is my parcel?")}})
-			if err != nil || resp.Text() == "" {
-				b.Fatal(err)
-			}
-		}
-	})
-	b.Run("openai-go", func(b *testing.B) {
-		c := openai.NewClient(option.WithBaseURL(url), option.WithAPIKey("k"), option.WithMaxRetries(0))
-		b.ReportAllocs()
-		for b.Loop() {
-			resp, err := c.Chat.Completions.New(context.Background(), openai.ChatCompletionNewParams{
-				Model: "m", Messages: []openai.ChatCompletionMessageParamUnion{openai.UserMessage("Where is my parcel?")},
-			})
-			if err != nil || resp.Choices[0].Message.Content == "" {
-				b.Fatal(err)
-			}
-		}
-	})
+// A modelClient asks for an answer, whole or token by token.
+type modelClient struct {
+	name          string
+	whole, stream func() error
 }
 
-// BenchmarkStream is an answer of 256 tokens; an operation is all of them.
-func BenchmarkStream(b *testing.B) {
-	url := serve(b, "text/event-stream", events())
-	b.Run("dovetail", func(b *testing.B) {
-		c := &client.Client{BaseURL: url, Key: "k", Model: "m"}
-		b.ReportAllocs()
-		for b.Loop() {
-			s, err := c.Chat(context.Background(), &genai.ChatRequest{Messages: []genai.Message{genai.User("Where is my parcel?")}})
+func clients(url string) []modelClient {
+	ours := &client.Client{BaseURL: url, Key: "k", Model: "m"}
+	question := &genai.ChatRequest{Messages: []genai.Message{genai.User("Where is my parcel?")}}
+	theirs := openai.NewClient(option.WithBaseURL(url), option.WithAPIKey("k"), option.WithMaxRetries(0))
+	params := openai.ChatCompletionNewParams{Model: "m", Messages: []openai.ChatCompletionMessageParamUnion{openai.UserMessage("Where is my parcel?")}}
+	return []modelClient{
+		{"dovetail", func() error {
+			resp, err := ours.Complete(context.Background(), question)
+			if err == nil && resp.Text() == "" {
+				err = errNothing
+			}
+			return err
+		}, func() error {
+			s, err := ours.Chat(context.Background(), question)
 			if err != nil {
-				b.Fatal(err)
+				return err
 			}
 			n := 0
 			for e, err := range s.All() {
 				if err != nil {
-					b.Fatal(err)
+					return err
 				}
 				if e.Text != "" {
 					n++
 				}
 			}
-			if n != tokens {
-				b.Fatal(fmt.Sprint(n, " tokens"))
+			return counted(n)
+		}},
+		{"openai-go", func() error {
+			resp, err := theirs.Chat.Completions.New(context.Background(), params)
+			if err == nil && resp.Choices[0].Message.Content == "" {
+				err = errNothing
 			}
-		}
-	})
-	b.Run("openai-go", func(b *testing.B) {
-		c := openai.NewClient(option.WithBaseURL(url), option.WithAPIKey("k"), option.WithMaxRetries(0))
-		b.ReportAllocs()
-		for b.Loop() {
-			s := c.Chat.Completions.NewStreaming(context.Background(), openai.ChatCompletionNewParams{
-				Model: "m", Messages: []openai.ChatCompletionMessageParamUnion{openai.UserMessage("Where is my parcel?")},
-			})
+			return err
+		}, func() error {
+			s := theirs.Chat.Completions.NewStreaming(context.Background(), params)
 			n := 0
 			for s.Next() {
 				if c := s.Current().Choices; len(c) > 0 && c[0].Delta.Content != "" {
 					n++
 				}
 			}
-			if err := s.Err(); err != nil || n != tokens {
-				b.Fatal(err, n)
+			if err := s.Err(); err != nil {
+				return err
 			}
+			return counted(n)
+		}},
+	}
+}
+
+var errNothing = errors.New("an empty answer")
+
+func counted(n int) error {
+	if n != tokens {
+		return fmt.Errorf("%d tokens", n)
+	}
+	return nil
+}
+
+// BenchmarkChat is a whole answer.
+func BenchmarkChat(b *testing.B) {
+	for _, c := range clients(serve(b, "application/json", []byte(whole))) {
+		b.Run(c.name, func(b *testing.B) { measure(b, c.whole) })
+	}
+}
+
+// BenchmarkStream is an answer of 256 tokens; an operation is all of them.
+func BenchmarkStream(b *testing.B) {
+	for _, c := range clients(serve(b, "text/event-stream", events())) {
+		b.Run(c.name, func(b *testing.B) { measure(b, c.stream) })
+	}
+}
+
+func measure(b *testing.B, call func() error) {
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := call(); err != nil {
+			b.Fatal(err)
 		}
-	})
+	}
 }

@@ -12,11 +12,14 @@ import (
 	"testing"
 )
 
+// Files are the files with recordings, without what their names end in.
+var Files = []string{"openai-chat", "openai-responses", "anthropic", "gemini", "ollama", "compatible", "embeddings-images-audio", "other"}
+
 // An Exchange is one exchange with a real server.
 type Exchange struct {
 	ID, Provider, API string
 	Stream            bool // a stream was asked for
-	Path              string
+	Method, Path      string
 	Request           json.RawMessage
 	Status            int
 	Headers           map[string]string
@@ -39,7 +42,8 @@ func open(beside string) (f *os.File, err error) {
 	return nil, err
 }
 
-// Load returns the recorded exchanges in a file whose API is one of apis. It skips the test if they are not there.
+// Load returns the recorded exchanges in a file whose API is one of apis; all of them if there are none. It skips the test if they are
+// not there.
 func Load(t testing.TB, file string, apis ...string) (all []Exchange) {
 	t.Helper()
 	f, err := open(filepath.Join("shared", "data", "recorded", file+".jsonl.gz"))
@@ -65,7 +69,7 @@ func Load(t testing.TB, file string, apis ...string) (all []Exchange) {
 				}
 				e.Body = string(raw)
 			}
-			if slices.Contains(apis, e.API) {
+			if len(apis) == 0 || slices.Contains(apis, e.API) {
 				all = append(all, e)
 			}
 		}
@@ -74,5 +78,18 @@ func Load(t testing.TB, file string, apis ...string) (all []Exchange) {
 		} else if err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// Table reads a table of cases beside the recordings into v. It skips the test if it is not there.
+func Table(t testing.TB, name string, v any) {
+	t.Helper()
+	f, err := open(filepath.Join("shared", "data", name, "cases.json"))
+	if err != nil {
+		t.Skip("the shared table is not here: ", err)
+	}
+	defer f.Close()
+	if err := json.NewDecoder(f).Decode(v); err != nil {
+		t.Fatal(err)
 	}
 }

@@ -92,20 +92,20 @@ func (r *Reader) Next() (Event, error) {
 	}
 }
 
-// Pending is for use after Next returned io.EOF. It returns the data of the event that was not ended by an empty line,
-// or nil, and whether an event had begun at all, be it with a part of a line.
-func (r *Reader) Pending() (data []byte, begun bool) {
+// Pending is for use after Next returned io.EOF. It returns the event that was not ended by an empty line, which has no data if none
+// came, and whether an event had begun at all, be it with a part of a line.
+func (r *Reader) Pending() (e Event, begun bool) {
 	if r.fail != io.EOF {
-		return nil, false
+		return Event{}, false
 	}
 	if rest := r.buf[r.next:]; len(rest) > 0 && !r.drop && rest[0] != ':' {
 		r.next = len(r.buf)
 		r.fields = true
 		if err := r.field(rest); err != nil {
-			return nil, true
+			return Event{}, true
 		}
 	}
-	return r.data, r.fields
+	return Event{Type: r.typ, Data: r.data, ID: r.id}, r.fields
 }
 
 // Retry returns the last reconnection time that the stream asked for, and whether it asked.

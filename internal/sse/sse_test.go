@@ -120,7 +120,7 @@ func TestImmediately(t *testing.T) {
 		if _, err := r.Next(); err != hangs {
 			t.Errorf("%q: got %v, want the error of the source", in, err)
 		}
-		if data, begun := r.Pending(); data != nil || begun {
+		if e, begun := r.Pending(); e.Data != nil || begun {
 			t.Errorf("%q: a stream that failed has something pending", in)
 		}
 	}
@@ -146,8 +146,8 @@ func TestPending(t *testing.T) {
 		if _, err := read(r); err != io.EOF {
 			t.Errorf("%q: %v", tt.in, err)
 		}
-		if data, begun := r.Pending(); string(data) != tt.data || begun != tt.begun {
-			t.Errorf("%q: got %q, %v", tt.in, data, begun)
+		if e, begun := r.Pending(); string(e.Data) != tt.data || begun != tt.begun {
+			t.Errorf("%q: got %q, %v", tt.in, e.Data, begun)
 		}
 	}
 }
@@ -334,7 +334,7 @@ func FuzzReader(f *testing.F) {
 		}
 		a, beganA := first.Pending()
 		b, beganB := r.Pending()
-		if !bytes.Equal(a, b) || beganA != beganB {
+		if !bytes.Equal(a.Data, b.Data) || !bytes.Equal(a.Type, b.Type) || beganA != beganB {
 			t.Fatalf("pending: %q, %v; at once: %q, %v", b, beganB, a, beganA)
 		}
 		var out []byte

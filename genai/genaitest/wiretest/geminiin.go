@@ -26,6 +26,7 @@ type geminiRequest struct {
 		Calling *struct {
 			Mode    string   `json:"mode"`
 			Allowed []string `json:"allowedFunctionNames"`
+			Snake   []string `json:"allowed_function_names"` // which the provider understands too
 		} `json:"functionCallingConfig"`
 	} `json:"toolConfig"`
 }
@@ -146,8 +147,8 @@ func decodeGemini(body []byte, c *call) error {
 			return errBadRequest("toolConfig.functionCallingConfig.mode", "there is no such mode")
 		}
 		req.ToolChoice = &genai.ToolChoice{Mode: mode}
-		if len(t.Calling.Allowed) == 1 {
-			req.ToolChoice.Name = t.Calling.Allowed[0]
+		if allowed := append(t.Calling.Allowed, t.Calling.Snake...); len(allowed) == 1 {
+			req.ToolChoice.Name = allowed[0]
 		}
 	}
 	if in.SystemInstruction != nil {

@@ -65,6 +65,7 @@ type openAITurn struct {
 	Refusal          string           `json:"refusal"`
 	ReasoningContent string           `json:"reasoning_content"`
 	Reasoning        string           `json:"reasoning"`
+	ReasoningDetails json.RawMessage  `json:"reasoning_details"`
 	ToolCalls        []openAIToolCall `json:"tool_calls"`
 	ToolCallID       string           `json:"tool_call_id"`
 }
@@ -90,7 +91,9 @@ func decodeOpenAI(body []byte, c *call) error {
 		req.EndUser = in.User
 	}
 	if in.LogProbs {
-		req.LogProbs = in.TopLogProbs
+		if req.LogProbs = in.TopLogProbs; req.LogProbs == nil {
+			req.LogProbs = new(0) // the tokens alone, without alternatives
+		}
 	}
 	if in.ReasoningEffort != "" {
 		req.Reasoning = &genai.ReasoningOptions{Effort: in.ReasoningEffort}
@@ -126,6 +129,8 @@ func choiceOfOpenAI(raw json.RawMessage) (*genai.ToolChoice, error) {
 	switch {
 	case len(raw) == 0 || string(raw) == "null":
 		return nil, nil
+	case string(raw) == `"any"`: // as Mistral says it
+		return &genai.ToolChoice{Mode: genai.ToolRequired}, nil
 	case json.Unmarshal(raw, &mode) == nil:
 		return &genai.ToolChoice{Mode: mode}, nil
 	case json.Unmarshal(raw, &named) == nil && named.Function.Name != "":
@@ -146,8 +151,8 @@ func (t *openAITurn) add(to []genai.Message, at string) ([]genai.Message, error)
 		m.Role = genai.RoleSystem
 	case genai.RoleSystem, genai.RoleUser:
 	case genai.RoleAssistant:
-		if thought := t.ReasoningContent + t.Reasoning; thought != "" {
-			m.Parts = append([]genai.Part{{Reasoning: &genai.Reasoning{Text: thought}}}, m.Parts...)
+		if thought, ok := t.thought(); ok {
+			m.Parts = append([]genai.Part{thought}, m.Parts...)
 		}
 		if t.Refusal != "" {
 			m.Parts = append(m.Parts, genai.Part{Refusal: t.Refusal})
@@ -166,6 +171,20 @@ func (t *openAITurn) add(to []genai.Message, at string) ([]genai.Message, error)
 		return nil, errBadRequest(at+".role", "there is no such role")
 	}
 	return append(to, m), nil
+}
+
+// thought returns the reasoning in a turn, with what only its maker understands of it.
+func (t *openAITurn) thought() (p genai.Part, ok bool) {
+	text := t.ReasoningContent + t.Reasoning
+	var details []struct{ Text, Summary string }
+	if json.Unmarshal(t.ReasoningDetails, &details) == nil && len(details) > 0 {
+		p.Opaque = &genai.Opaque{Origin: originOpenAI, Type: "reasoning_details", Data: string(t.ReasoningDetails)}
+		for i := 0; i < len(details) && t.ReasoningContent+t.Reasoning == ""; i++ {
+			text += details[i].Text + details[i].Summary
+		}
+	}
+	p.Reasoning = &genai.Reasoning{Text: text}
+	return p, text != "" || p.Opaque != nil
 }
 
 // parts decodes the content of a turn, which is a text or a list.

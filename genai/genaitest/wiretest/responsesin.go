@@ -166,6 +166,12 @@ func (item *responsesItem) parts(raw json.RawMessage, at string) (genai.Role, []
 		for _, p := range item.Summary {
 			thought += p.Text
 		}
+		var shown []responsesPart // by models whose thoughts are open
+		if json.Unmarshal(item.Content, &shown) == nil && thought == "" {
+			for _, p := range shown {
+				thought += p.Text
+			}
+		}
 		return genai.RoleAssistant, []genai.Part{{Reasoning: &genai.Reasoning{Text: thought},
 			Opaque: &genai.Opaque{Origin: originOpenAI, Type: item.Type, Data: item.Encrypted}}}, nil
 	default: // of tools that run at the provider
