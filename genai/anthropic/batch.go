@@ -275,6 +275,7 @@ func (c *Client) outcome(ctx context.Context, x *exchange.Exchange, text []byte)
 		}
 		_ = json.Unmarshal(r.Error, &envelope) // what cannot be read names no request
 		o.Err.RequestID = exchange.Clip(envelope.ID, 100)
+		o.Err.Raw = "" // the request is not here that it may quote
 		o.Err.Started = genai.StartedUnknown
 	case "canceled":
 		o.Err = x.Fail(genai.Cancelled, "the batch was cancelled before this request was begun")

@@ -59,6 +59,7 @@ func (c *Client) Embed(ctx context.Context, req *genai.EmbedRequest) (*genai.Emb
 		for _, text := range req.Input {
 			yield(text)
 		}
+		yield(req.EndUser)
 	}
 	if err := c.post(ctx, x, "/embeddings", "application/json", body); err != nil {
 		return nil, err

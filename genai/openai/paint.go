@@ -73,7 +73,7 @@ func (c *Client) Paint(ctx context.Context, req *genai.ImageRequest) (*genai.Ima
 	if e.Err != nil {
 		return nil, e.Err
 	}
-	x.Texts = func(yield func(string)) { yield(req.Prompt) }
+	x.Texts = func(yield func(string)) { yield(req.Prompt); yield(req.EndUser) }
 	var data []byte
 	if len(req.Sources) > 0 {
 		data, err = c.fetchForm(ctx, x, "/images/edits", editForm(b, req))
