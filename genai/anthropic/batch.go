@@ -44,6 +44,10 @@ const batches = "/messages/batches"
 
 // submit sends a batch.
 func (c *Client) submit(ctx context.Context, b *job.Bundle[*genai.ChatRequest]) (*job.Status, error) {
+	return exchange.Dropping(c.Drop, b, func(b *job.Bundle[*genai.ChatRequest]) (*job.Status, error) { return c.submitted(ctx, b) })
+}
+
+func (c *Client) submitted(ctx context.Context, b *job.Bundle[*genai.ChatRequest]) (*job.Status, error) {
 	if err := genai.ContextError(ctx); err != nil {
 		return nil, err
 	}

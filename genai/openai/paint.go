@@ -39,6 +39,10 @@ type images struct {
 // Paint makes pictures, or edits those that it is given. It is a [genai.Painter]. Pictures to edit must be given as bytes.
 // The server decides whether its pictures come as bytes or as URLs, which live an hour at OpenAI.
 func (c *Client) Paint(ctx context.Context, req *genai.ImageRequest) (*genai.Images, error) {
+	return exchange.Dropping(c.Drop, req, func(req *genai.ImageRequest) (*genai.Images, error) { return c.paint(ctx, req) })
+}
+
+func (c *Client) paint(ctx context.Context, req *genai.ImageRequest) (*genai.Images, error) {
 	if err := genai.ContextError(ctx); err != nil {
 		return nil, err
 	}

@@ -72,3 +72,16 @@ func CheckEcho(t *testing.T, secrets []string, ways map[string]func(url string, 
 		}
 	}
 }
+
+// Setting returns the name that a client is told to drop, of what an error has as its field.
+func Setting(field string) string {
+	var b strings.Builder
+	for {
+		before, rest, found := strings.Cut(field, "[")
+		b.WriteString(before)
+		if !found {
+			return b.String()
+		}
+		_, field, _ = strings.Cut(rest, "]")
+	}
+}
