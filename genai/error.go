@@ -22,6 +22,7 @@ type Error struct {
 	Status     int           // the provider's HTTP status; 0 if there was none
 	Code       string        // the provider's own error code or type
 	RequestID  string        // the provider's name for the request, to quote to its support
+	Raw        string        // what the provider answered, word for word but for what it quotes of the request; cut if it is long, and never sent on
 	RetryAfter time.Duration // how long the other side asks us to wait; 0 if it did not say
 	Started    Started       // whether work may have begun, and so may be billed
 	Final      bool          // somebody further in has repeated the request as often as it may be: nobody further out should

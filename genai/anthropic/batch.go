@@ -44,6 +44,10 @@ const batches = "/messages/batches"
 
 // submit sends a batch.
 func (c *Client) submit(ctx context.Context, b *job.Bundle[*genai.ChatRequest]) (*job.Status, error) {
+	return exchange.Dropping(c.Drop, b, func(b *job.Bundle[*genai.ChatRequest]) (*job.Status, error) { return c.submitted(ctx, b) })
+}
+
+func (c *Client) submitted(ctx context.Context, b *job.Bundle[*genai.ChatRequest]) (*job.Status, error) {
 	if err := genai.ContextError(ctx); err != nil {
 		return nil, err
 	}
@@ -275,6 +279,7 @@ func (c *Client) outcome(ctx context.Context, x *exchange.Exchange, text []byte)
 		}
 		_ = json.Unmarshal(r.Error, &envelope) // what cannot be read names no request
 		o.Err.RequestID = exchange.Clip(envelope.ID, 100)
+		o.Err.Raw = "" // the request is not here that it may quote
 		o.Err.Started = genai.StartedUnknown
 	case "canceled":
 		o.Err = x.Fail(genai.Cancelled, "the batch was cancelled before this request was begun")

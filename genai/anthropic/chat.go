@@ -29,6 +29,10 @@ func (c *Client) Complete(ctx context.Context, req *genai.ChatRequest) (*genai.C
 
 // converse sends a request and returns its answer, of which nothing is read yet.
 func (c *Client) converse(ctx context.Context, req *genai.ChatRequest, stream bool) (*exchange.Reply, error) {
+	return exchange.Dropping(c.Drop, req, func(req *genai.ChatRequest) (*exchange.Reply, error) { return c.ask(ctx, req, stream) })
+}
+
+func (c *Client) ask(ctx context.Context, req *genai.ChatRequest, stream bool) (*exchange.Reply, error) {
 	if err := genai.ContextError(ctx); err != nil {
 		return nil, err
 	}
@@ -56,6 +60,10 @@ func (c *Client) converse(ctx context.Context, req *genai.ChatRequest, stream bo
 // CountTokens returns how many tokens the model would read if it were asked req. Nothing is generated, and what only
 // matters for the answer, such as MaxTokens or Temperature, is not looked at. It is a Handler like any other.
 func (c *Client) CountTokens(ctx context.Context, req *genai.ChatRequest) (int, error) {
+	return exchange.Dropping(c.Drop, req, func(req *genai.ChatRequest) (int, error) { return c.count(ctx, req) })
+}
+
+func (c *Client) count(ctx context.Context, req *genai.ChatRequest) (int, error) {
 	if err := genai.ContextError(ctx); err != nil {
 		return 0, err
 	}

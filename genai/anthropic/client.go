@@ -20,6 +20,11 @@ type Client struct {
 	// means 8192, and the budget for thinking on top if the request has one.
 	MaxTokens int
 
+	// Drop names settings to leave out where the server has no such thing, instead of failing as Unsupported: by the names that
+	// errors have as Field, without numbers, such as "top_k" or "messages.name". What is said is no setting. A server that refuses
+	// one of them by that name is asked once more, without it.
+	Drop []string
+
 	// Header is sent with every request, over the fields that the client sets itself. Put Anthropic-Beta here, another
 	// Anthropic-Version than 2023-06-01, or Authorization for servers that want a token instead of a key.
 	Header http.Header

@@ -17,7 +17,7 @@
 //
 // System messages at the start of a conversation become the system prompt; one further on keeps its place, which older
 // models refuse. Results of tools are put in front of what the user says with them, as the interface demands. A setting that
-// the interface has no words for, such as a seed, is [genai.Unsupported] and names the setting. Fields of the provider's
+// the interface has no words for, such as a seed, is [genai.Unsupported] and names the setting, unless Client.Drop has it. Fields of the provider's
 // own, such as cache_control, go into the Extra of a request, and the betas that it wants into Header.
 //
 // # What only the provider understands

@@ -27,6 +27,10 @@ func (c *Client) Complete(ctx context.Context, req *genai.ChatRequest) (*genai.C
 
 // converse sends a request and returns its answer, of which nothing is read yet.
 func (c *Client) converse(ctx context.Context, req *genai.ChatRequest, stream bool) (*exchange.Reply, error) {
+	return exchange.Dropping(c.Drop, req, func(req *genai.ChatRequest) (*exchange.Reply, error) { return c.ask(ctx, req, stream) })
+}
+
+func (c *Client) ask(ctx context.Context, req *genai.ChatRequest, stream bool) (*exchange.Reply, error) {
 	x, err := c.begin(ctx, "chat")
 	if err != nil {
 		return nil, err

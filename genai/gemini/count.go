@@ -12,6 +12,10 @@ import (
 // CountTokens returns how many tokens the model would read if it were asked req. Nothing is generated. It is a Handler like any
 // other.
 func (c *Client) CountTokens(ctx context.Context, req *genai.ChatRequest) (int, error) {
+	return exchange.Dropping(c.Drop, req, func(req *genai.ChatRequest) (int, error) { return c.count(ctx, req) })
+}
+
+func (c *Client) count(ctx context.Context, req *genai.ChatRequest) (int, error) {
 	x, err := c.begin(ctx, "count_tokens")
 	if err != nil {
 		return 0, err

@@ -17,7 +17,7 @@
 // System messages at the start of a conversation become the system instruction; the interface has no place for others.
 // The tunables of a request become its generationConfig; Extra may hold an object of that name, whose members win. Other
 // fields of the provider's own, such as safetySettings and cachedContent, go into Extra as they are. A setting that the
-// interface has no words for, such as a metadata field, is [genai.Unsupported] and names the setting.
+// interface has no words for, such as a metadata field, is [genai.Unsupported] and names the setting, unless Client.Drop has it.
 //
 // # Refusals
 //

@@ -20,6 +20,10 @@ type embedBody struct {
 // answered, so Model stays empty, and takes at most 100 texts at once. Vectors of fewer numbers than the model makes are not
 // of length one: normalise them before they are compared by their product.
 func (c *Client) Embed(ctx context.Context, req *genai.EmbedRequest) (*genai.Embeddings, error) {
+	return exchange.Dropping(c.Drop, req, func(req *genai.EmbedRequest) (*genai.Embeddings, error) { return c.embed(ctx, req) })
+}
+
+func (c *Client) embed(ctx context.Context, req *genai.EmbedRequest) (*genai.Embeddings, error) {
 	x, err := c.begin(ctx, "embed")
 	if err != nil {
 		return nil, err

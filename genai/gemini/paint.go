@@ -20,6 +20,10 @@ import (
 // has them all. More than one picture, a mask, a quality and a format are Unsupported. What a model sketches while it thinks is
 // left out.
 func (c *Client) Paint(ctx context.Context, req *genai.ImageRequest) (*genai.Images, error) {
+	return exchange.Dropping(c.Drop, req, func(req *genai.ImageRequest) (*genai.Images, error) { return c.paint(ctx, req) })
+}
+
+func (c *Client) paint(ctx context.Context, req *genai.ImageRequest) (*genai.Images, error) {
 	x, err := c.begin(ctx, "paint")
 	if err != nil {
 		return nil, err

@@ -140,6 +140,13 @@ func TestRefused(t *testing.T) {
 			if ok && e.Kind == genai.Unsupported && !strings.Contains(e.Message, "Gemini") {
 				t.Errorf("it does not name the provider: %v", e)
 			}
+			// Asked to, the client leaves it out, if it is a setting.
+			client.Drop = []string{recordedtest.Setting(field)}
+			_, err = client.Chat(t.Context(), &c.req)
+			setting := c.kind == genai.Unsupported && !strings.Contains(field, "parts") && !strings.HasSuffix(field, "role")
+			if dropped := replay.Request != ""; dropped != setting || dropped != (err == nil) {
+				t.Errorf("with Drop: %v", err)
+			}
 		})
 	}
 	for field, client := range map[string]*gemini.Client{"Key": {Model: "m"}, "model": {Key: "k"}} {

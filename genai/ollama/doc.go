@@ -13,7 +13,7 @@
 //
 // The tunables of a request become Ollama's options, over those of the client; Extra may hold an "options" object, whose
 // members win over both. A setting that the interface has no words for, such as a tool that is required, is
-// [genai.Unsupported] and names the setting.
+// [genai.Unsupported] and names the setting, unless Client.Drop has it.
 //
 // A server that was not told otherwise drops the oldest messages of a conversation that is longer than its window, which
 // is num_ctx in the options and often small, and says nothing. Put "truncate": false into Extra to get an error instead,

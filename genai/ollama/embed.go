@@ -20,6 +20,10 @@ type embedBody struct {
 // Embed turns texts into vectors, in the order of the texts. It is a [genai.Embedder]. A text that is longer than the
 // window of the model is an error: the server is told not to cut it, as it does by itself. Task and EndUser are Unsupported.
 func (c *Client) Embed(ctx context.Context, req *genai.EmbedRequest) (*genai.Embeddings, error) {
+	return exchange.Dropping(c.Drop, req, func(req *genai.EmbedRequest) (*genai.Embeddings, error) { return c.embed(ctx, req) })
+}
+
+func (c *Client) embed(ctx context.Context, req *genai.EmbedRequest) (*genai.Embeddings, error) {
 	x, err := c.begin(ctx, "embed")
 	if err != nil {
 		return nil, err

@@ -155,6 +155,14 @@ func TestRefused(t *testing.T) {
 			if ok && e.Kind == genai.Unsupported && !strings.Contains(e.Message, "Ollama") {
 				t.Errorf("it does not name the provider: %v", e)
 			}
+			// Asked to, the client leaves it out, if it is a setting.
+			lenient := s.client()
+			lenient.Drop = []string{recordedtest.Setting(field)}
+			_, err = lenient.Chat(t.Context(), &c.req)
+			setting := c.kind == genai.Unsupported && !strings.Contains(field, "parts") && field != "format.schema"
+			if dropped := s.calls == 1; dropped != setting || dropped == (genai.KindOf(err) == c.kind) {
+				t.Errorf("with Drop: %d calls, %v", s.calls, err)
+			}
 		})
 	}
 }

@@ -110,7 +110,14 @@ func submit[Req, Resp any](ctx context.Context, c *Client, endpoint string, b *j
 		}
 		file.Write(text)
 	}
-	input, err := c.Upload(ctx, &Upload{Name: "batch.jsonl", Purpose: "batch", Body: &file, Size: int64(file.Len())})
+	x.Texts = func(yield func(string)) {
+		for _, req := range b.Requests {
+			if text, err := exchange.Marshal(req); err == nil {
+				yield(string(text))
+			}
+		}
+	}
+	input, err := c.upload(ctx, &Upload{Name: "batch.jsonl", Purpose: "batch", Body: &file, Size: int64(file.Len())}, x.Texts)
 	if err != nil {
 		return nil, err
 	}
@@ -223,7 +230,7 @@ func outcome[Resp any](ctx context.Context, x ask, text []byte, read func(*excha
 		return o, nil
 	}
 	e := x.Problem(line.Error)
-	e.Op, e.Status, e.RequestID, e.Started = "batch", 0, "", genai.StartedUnknown
+	e.Op, e.Status, e.RequestID, e.Raw, e.Started = "batch", 0, "", "", genai.StartedUnknown
 	if e.Code == "batch_expired" || e.Code == "batch_cancelled" {
 		e.Started = genai.StartedNo
 	}

@@ -21,6 +21,11 @@ type Client struct {
 	// and a host that is not known is "compatible".
 	Dialect string
 
+	// Drop names settings to leave out where the server has no such thing, instead of failing as Unsupported: by the names that
+	// errors have as Field, without numbers, such as "top_k" or "messages.name". What is said is no setting. A server that refuses
+	// one of them by that name is asked once more, without it.
+	Drop []string
+
 	// Header is sent with every request, over the fields that the client sets itself. Credentials that are not a bearer token,
 	// or not a key of Azure, go here.
 	Header http.Header

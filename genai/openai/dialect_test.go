@@ -111,6 +111,11 @@ func TestDialects(t *testing.T) {
 					if e == nil || e.Kind != genai.Unsupported || e.Field != name || !strings.Contains(e.Message, tt.provider) || p.request != nil {
 						t.Errorf("%s: %v", name, err)
 					}
+					lenient := *c
+					lenient.Drop = []string{"seed", name}
+					if _, err := chat(t.Context(), &lenient, ask(name)); err != nil || p.request == nil {
+						t.Errorf("%s with Drop: %v", name, err)
+					}
 				}
 				if _, err := chat(t.Context(), c, ask(supported...)); err != nil {
 					t.Fatal(err)
@@ -152,6 +157,34 @@ func TestDialectUnknown(t *testing.T) {
 	_, err = (&openai.Client{}).Chat(t.Context(), ask)
 	if e := genai.AsError(err); e == nil || e.Kind != genai.Unauthenticated || e.Field != "Key" {
 		t.Errorf("%v", err)
+	}
+}
+
+// TestDropWhatAServerRefuses: only the server knows what its models take.
+func TestDropWhatAServerRefuses(t *testing.T) {
+	var calls int
+	s := serve(t, nil)
+	s.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		calls++
+		var body struct{ Temperature *float64 }
+		if err := json.NewDecoder(r.Body).Decode(&body); err != nil {
+			t.Error(err)
+		}
+		if body.Temperature != nil {
+			fixed(400, "application/json", `{"error":{"message":"m","type":"invalid_request_error","param":"temperature","code":"unsupported_value"}}`)(w, r)
+			return
+		}
+		stream(data(hello, finish("stop"), done))(w, r)
+	})
+	req := *ask
+	req.Temperature = new(0.3)
+	c := s.client()
+	if _, err := chat(t.Context(), c, &req); genai.KindOf(err) != genai.Unsupported || calls != 1 {
+		t.Errorf("%d calls, %v", calls, err)
+	}
+	c.Drop = []string{"temperature"}
+	if got, err := chat(t.Context(), c, &req); err != nil || got.Text() != "Hello" || calls != 3 || *req.Temperature != 0.3 {
+		t.Errorf("%d calls, %+v, %v", calls, got, err)
 	}
 }
 

@@ -8,7 +8,8 @@
 //
 // Chat and Complete ask for chat completions, which every such server has. Responses and Respond ask the newer interface,
 // in which models keep their train of thought. Embed, Paint, Speak, Transcribe and Moderate are what their names say, for
-// servers that have them. How servers differ is known to the client; Client.Dialect tells it where the host does not.
+// servers that have them. How servers differ is known to the client; Client.Dialect tells it where the host does not. A
+// setting that a server lacks is [genai.Unsupported] and names the setting, unless Client.Drop has it.
 //
 // What takes longer than a call is a [job.Service]: ChatBatch, RespondBatch and EmbedBatch answer many requests together, and
 // FineTunes trains models further. Upload, Files, Content and DeleteFile are about what the server keeps for that, and Models

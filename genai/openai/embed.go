@@ -22,9 +22,13 @@ type embedBody struct {
 	User       string   `json:"user,omitzero"`
 }
 
-// Embed turns texts into vectors, in the order of the texts. It is a [genai.Embedder]. Task is not sent: this interface
-// does not ask for it.
+// Embed turns texts into vectors, in the order of the texts. It is a [genai.Embedder]. Task is Unsupported: this interface does
+// not ask for it.
 func (c *Client) Embed(ctx context.Context, req *genai.EmbedRequest) (*genai.Embeddings, error) {
+	return exchange.Dropping(c.Drop, req, func(req *genai.EmbedRequest) (*genai.Embeddings, error) { return c.embed(ctx, req) })
+}
+
+func (c *Client) embed(ctx context.Context, req *genai.EmbedRequest) (*genai.Embeddings, error) {
 	if err := genai.ContextError(ctx); err != nil {
 		return nil, err
 	}
@@ -48,6 +52,9 @@ func (c *Client) Embed(ctx context.Context, req *genai.EmbedRequest) (*genai.Emb
 	if req.EndUser != "" && slices.Contains(x.lacks, "end_user") {
 		return nil, x.Refuse(genai.Unsupported, "end_user", x.provider+" has no such setting")
 	}
+	if req.Task != "" {
+		return nil, x.Refuse(genai.Unsupported, "task", x.provider+" has no such setting")
+	}
 	if x.strict {
 		b.Encoding = "base64" // a quarter of the size; not every other server knows it
 	}
@@ -59,6 +66,7 @@ func (c *Client) Embed(ctx context.Context, req *genai.EmbedRequest) (*genai.Emb
 		for _, text := range req.Input {
 			yield(text)
 		}
+		yield(req.EndUser)
 	}
 	if err := c.post(ctx, x, "/embeddings", "application/json", body); err != nil {
 		return nil, err

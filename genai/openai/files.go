@@ -59,10 +59,16 @@ func unix(seconds int64) time.Time {
 
 // Upload sends a file, as it is read. Like every request it is sent once: it cannot be repeated with the same Body.
 func (c *Client) Upload(ctx context.Context, u *Upload) (*File, error) {
+	return c.upload(ctx, u, nil)
+}
+
+// upload is Upload of a file with texts in it that errors must not quote.
+func (c *Client) upload(ctx context.Context, u *Upload, texts func(func(string))) (*File, error) {
 	x, err := c.begin("upload")
 	if err != nil {
 		return nil, err
 	}
+	x.Texts = texts
 	if u == nil || u.Body == nil || u.Name == "" {
 		return nil, x.Refuse(genai.InvalidRequest, "upload", "there is no file, or it has no name")
 	}

@@ -158,7 +158,7 @@ func (x ask) failure(j *jobObject) *genai.Error {
 	}
 	p := parseProblem(raw)
 	e := x.Problem(raw)
-	e.Status = 0 // that of the look, which went well
+	e.Status, e.Raw = 0, "" // of the look, which went well
 	switch kind, known := kindOfWord(p.code); {
 	case known:
 		e.Kind = kind

@@ -306,6 +306,7 @@ func TestUnsupported(t *testing.T) {
 		}), genai.Unsupported, "messages[0].parts[0].audio"},
 		{chat(c, func(r *genai.ChatRequest) { r.Messages = nil }), genai.InvalidRequest, "messages"},
 		{chat(official, func(r *genai.ChatRequest) { r.Model = "" }), genai.InvalidRequest, "model"},
+		{failure(c.Embed(t.Context(), &genai.EmbedRequest{Input: []string{"a"}, Task: "query"})), genai.Unsupported, "task"},
 		{paint(nil), genai.InvalidRequest, "prompt"},
 		{paint(&genai.ImageRequest{Prompt: "p", Format: "image/gif"}), genai.Unsupported, "format"},
 		{paint(&genai.ImageRequest{Prompt: "p", Mask: &png}), genai.InvalidRequest, "mask"},
@@ -323,14 +324,32 @@ func TestUnsupported(t *testing.T) {
 			t.Errorf("%v, want %s of %s", tt.err, tt.kind, tt.field)
 			continue
 		}
-		if e.Kind == genai.Unsupported && !strings.Contains(e.Message, "OpenAI") && !strings.Contains(e.Message, "this client") {
+		if e.Kind == genai.Unsupported && !strings.Contains(e.Message, "OpenAI") && !strings.Contains(e.Message, "this ") {
 			t.Errorf("it does not name the provider: %v", e)
 		}
 	}
 	if s.calls != 0 {
 		t.Errorf("%d requests", s.calls)
 	}
+	// Asked to, the client leaves out what is a setting.
+	c.Drop = []string{"top_k", "messages.name", "format", "task"}
+	for i, err := range []error{
+		chat(c, func(r *genai.ChatRequest) { r.TopK = new(1) }),
+		chat(c, func(r *genai.ChatRequest) {
+			r.Messages = []genai.Message{{Role: genai.RoleUser, Name: "Ann", Parts: []genai.Part{{Text: "a"}}}}
+		}),
+		paint(&genai.ImageRequest{Prompt: "p", Format: "image/gif"}),
+		speak(c, &genai.SpeechRequest{Text: "t", Format: "audio/midi"}),
+		failure(c.Embed(t.Context(), &genai.EmbedRequest{Input: []string{"a"}, Task: "query"})),
+	} {
+		if err == nil || genai.KindOf(err) == genai.Unsupported || s.calls != 5 {
+			t.Errorf("with Drop: %d: %v after %d calls", i, err, s.calls)
+		}
+	}
 }
+
+// failure is the error of a call.
+func failure[T any](_ T, err error) error { return err }
 
 // TestRecordedMedia: every exchange of these interfaces that was recorded comes to what its body says.
 func TestRecordedMedia(t *testing.T) {

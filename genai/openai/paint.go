@@ -39,6 +39,10 @@ type images struct {
 // Paint makes pictures, or edits those that it is given. It is a [genai.Painter]. Pictures to edit must be given as bytes.
 // The server decides whether its pictures come as bytes or as URLs, which live an hour at OpenAI.
 func (c *Client) Paint(ctx context.Context, req *genai.ImageRequest) (*genai.Images, error) {
+	return exchange.Dropping(c.Drop, req, func(req *genai.ImageRequest) (*genai.Images, error) { return c.paint(ctx, req) })
+}
+
+func (c *Client) paint(ctx context.Context, req *genai.ImageRequest) (*genai.Images, error) {
 	if err := genai.ContextError(ctx); err != nil {
 		return nil, err
 	}
@@ -73,7 +77,7 @@ func (c *Client) Paint(ctx context.Context, req *genai.ImageRequest) (*genai.Ima
 	if e.Err != nil {
 		return nil, e.Err
 	}
-	x.Texts = func(yield func(string)) { yield(req.Prompt) }
+	x.Texts = func(yield func(string)) { yield(req.Prompt); yield(req.EndUser) }
 	var data []byte
 	if len(req.Sources) > 0 {
 		data, err = c.fetchForm(ctx, x, "/images/edits", editForm(b, req))

@@ -26,6 +26,10 @@ func (c *Client) Respond(ctx context.Context, req *genai.ChatRequest) (*genai.Ch
 
 // respond sends a request and returns its answer, of which nothing is read yet.
 func (c *Client) respond(ctx context.Context, req *genai.ChatRequest, stream bool) (*exchange.Reply, error) {
+	return exchange.Dropping(c.Drop, req, func(req *genai.ChatRequest) (*exchange.Reply, error) { return c.askResponse(ctx, req, stream) })
+}
+
+func (c *Client) askResponse(ctx context.Context, req *genai.ChatRequest, stream bool) (*exchange.Reply, error) {
 	if err := genai.ContextError(ctx); err != nil {
 		return nil, err
 	}

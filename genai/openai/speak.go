@@ -31,6 +31,10 @@ const soundPiece = 32 << 10
 // Speak reads a text aloud. It is a [genai.Speaker]. The sound is handed on as it arrives; the default is audio/mpeg. Raw
 // samples, audio/pcm, are 24000 a second at OpenAI, of 16 bits, little-endian, one channel.
 func (c *Client) Speak(ctx context.Context, req *genai.SpeechRequest) (*genai.Stream[genai.SpeechChunk], error) {
+	return exchange.Dropping(c.Drop, req, func(req *genai.SpeechRequest) (*genai.Stream[genai.SpeechChunk], error) { return c.speak(ctx, req) })
+}
+
+func (c *Client) speak(ctx context.Context, req *genai.SpeechRequest) (*genai.Stream[genai.SpeechChunk], error) {
 	if err := genai.ContextError(ctx); err != nil {
 		return nil, err
 	}

@@ -167,8 +167,9 @@ func (x *Exchange) unreachable(ctx context.Context, err error) error {
 	if wrapped, ok := errors.AsType[*url.Error](err); ok {
 		err = wrapped.Err // without the URL, which may have secrets in it
 	}
-	e := x.Fail(genai.Unavailable, "no answer: "+x.redact(err.Error()))
-	e.Err = err
+	e := x.Fail(genai.Unavailable, "")
+	e.Err = x.cause(err)
+	e.Message = "no answer: " + Clip(e.Err.Error(), maxErrorMessage)
 	if timeout, ok := errors.AsType[net.Error](err); ok && timeout.Timeout() {
 		e.Kind = genai.Timeout
 	}

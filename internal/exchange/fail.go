@@ -19,6 +19,7 @@ const (
 	maxErrorBody    = 64 << 10
 	maxErrorMessage = 500
 	maxErrorCode    = 100
+	maxErrorRaw     = 2 << 10
 )
 
 // Refuse makes an Error of something that was noticed before anything was sent.
@@ -48,11 +49,19 @@ func (x *Exchange) Problem(body []byte) *genai.Error { return x.problem(body, 0)
 
 func (x *Exchange) problem(body []byte, status int) *genai.Error {
 	p := x.server.Understand(body, status, x.Resp.Header)
-	e := x.Fail(p.Kind, Clip(x.redact(p.Message), maxErrorMessage))
-	e.Code = Clip(p.Code, maxErrorCode)
-	e.Field = Clip(p.Field, maxErrorCode)
+	e := x.Fail(p.Kind, p.Message)
+	e.Code, e.Field, e.Raw = p.Code, p.Field, x.raw(body)
 	if e.RequestID == "" {
-		e.RequestID = Clip(p.RequestID, maxErrorCode)
+		e.RequestID = p.RequestID
+	}
+	// What is cut first may end inside of a quotation that is then too short to be found. So it is cut twice.
+	limits := map[*string]int{&e.Message: maxErrorMessage, &e.Code: maxErrorCode, &e.Field: maxErrorCode, &e.RequestID: maxErrorCode, &e.Raw: maxErrorRaw}
+	for text, limit := range limits {
+		*text = Clip(*text, 4*limit)
+	}
+	x.redact(&e.Message, &e.Code, &e.Field, &e.RequestID, &e.Raw)
+	for text, limit := range limits {
+		*text = Clip(*text, limit)
 	}
 	if e.RetryAfter == 0 {
 		e.RetryAfter = p.RetryAfter
@@ -64,6 +73,26 @@ func (x *Exchange) problem(body []byte, status int) *genai.Error {
 		e.Started = genai.StartedYes
 	}
 	return e
+}
+
+// raw returns what is kept of the body of a failure. One out of a file is not kept: the request is not there that it may quote.
+func (x *Exchange) raw(body []byte) string {
+	if x.server.HTTP != nil {
+		if _, ok := x.server.HTTP.Transport.(*Kept); ok {
+			return ""
+		}
+	}
+	return string(body[:min(len(body), 5*maxErrorRaw)])
+}
+
+// cause returns err, which ends up in an Error, unless it says something that must not be shown.
+func (x *Exchange) cause(err error) error {
+	said := err.Error()
+	shown := said
+	if x.redact(&shown); shown != said {
+		return errors.New(shown)
+	}
+	return err
 }
 
 // refusal makes an Error of a response whose status is not one of success.
@@ -101,7 +130,7 @@ func (x *Exchange) Cut(ctx context.Context, err error) error {
 		return mine
 	}
 	e := x.Fail(genai.Truncated, "the connection broke off inside of the answer")
-	e.Err = err
+	e.Err = x.cause(err)
 	if timeout, ok := errors.AsType[net.Error](err); ok && timeout.Timeout() {
 		e.Kind = genai.Timeout
 	}

@@ -16,7 +16,7 @@ func TestVerbs(t *testing.T) {
 	var got string
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
-		if err != nil {
+		if err != nil && r.ContentLength != 5 { // the body that is cut below may begin to arrive, or not
 			t.Error(err)
 		}
 		got = strings.Join([]string{r.Method, r.URL.Path, r.Header.Get("Content-Type"), string(body)}, " ")
