@@ -13,7 +13,7 @@
 // errors, S for streams, R for calls that nobody must repeat, L for limits and load, D for the end of a server, A for
 // who may call. A promise
 // with variants is a table of subtests. Nothing is measured with a clock: what must happen is waited for, and fails the
-// test if it does not come within ten seconds.
+// test if it does not come within a minute.
 //
 // What concerns servers that have an address cannot be asked of every transport: servers that take over and servers that come back,
 // limits of a server, credentials. It is proved beside package httptransport.
