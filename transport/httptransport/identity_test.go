@@ -255,7 +255,8 @@ func TestTokenIsNotSentInClear(t *testing.T) {
 }
 
 // TestOpenListenerAsksForIdentity: what other machines can reach needs TLS and somebody who asks, or a word that it does not.
-func TestOpenListenerAsksForIdentity(t *testing.T) {
+// A4 of package transporttest.
+func TestA4OpenListenerAsksForIdentity(t *testing.T) {
 	ours, cert := authority(t)
 	plain := &tls.Config{Certificates: []tls.Certificate{cert(time.Now().Add(time.Hour), "127.0.0.1")}}
 	mutual := plain.Clone()

@@ -20,7 +20,8 @@ import (
 //
 // A Server is an [http.Handler], to be mounted where a program has its own server, at the root of a host. [Server.Serve]
 // is a server complete with limits and an orderly end. Whichever it is, GET /livez answers as long as the process does, and
-// GET /readyz answers 503 once the Server takes no more calls.
+// GET /readyz answers 503 once the Server takes no more calls. GET /readyz/service answers for one service, with 404 if it is
+// not here.
 type Server struct {
 	// TLS is what Serve encrypts with, over HTTP/2 and HTTP/1.1; nil means that it does not, nor does it on a unix socket. Its
 	// functions may hand out new certificates while the server runs.
@@ -139,7 +140,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		writeText(w, http.StatusOK, "alive\n")
 		return
 	case get && r.URL.Path == "/readyz":
-		s.ready(w)
+		s.ready(w, "")
+		return
+	case get && strings.HasPrefix(r.URL.Path, "/readyz/"):
+		s.ready(w, strings.TrimPrefix(r.URL.Path, "/readyz/"))
 		return
 	}
 	caller, err := s.identify(w, r)
@@ -207,15 +211,31 @@ func (s *Server) knows(host string) bool {
 	return false
 }
 
-func (s *Server) ready(w http.ResponseWriter) {
+// ready says whether calls are taken, of one service or of any.
+func (s *Server) ready(w http.ResponseWriter, service string) {
 	s.mu.Lock()
 	draining := s.draining
 	s.mu.Unlock()
-	if draining {
+	switch {
+	case service != "" && !s.serves(service):
+		writeText(w, http.StatusNotFound, "not here\n")
+	case draining:
 		writeText(w, http.StatusServiceUnavailable, "ending\n")
-		return
+	default:
+		writeText(w, http.StatusOK, "ready\n")
 	}
-	writeText(w, http.StatusOK, "ready\n")
+}
+
+// serves reports whether there is an operation of a service.
+func (s *Server) serves(service string) bool {
+	s.opsMu.RLock()
+	defer s.opsMu.RUnlock()
+	for _, op := range s.ops {
+		if op.spec.Service() == service {
+			return true
+		}
+	}
+	return false
 }
 
 // begin lets a call in, or says why not.

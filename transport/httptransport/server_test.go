@@ -320,32 +320,37 @@ func TestDuplicatePanics(t *testing.T) {
 	echo.Serve(s, func(context.Context, *note) (*note, error) { return nil, nil })
 }
 
-func TestMaxInFlight(t *testing.T) {
-	inside, release := make(chan struct{}), make(chan struct{})
-	s := &httptransport.Server{MaxInFlight: 1}
-	echo.Serve(s, func(_ context.Context, req *note) (*note, error) {
-		inside <- struct{}{}
-		<-release
-		return req, nil
-	})
-	call := echo.Dial(dial(t, serve(t, "http", s)))
-	first := make(chan error, 1)
-	go func() { // ends with the call
-		_, err := call(t.Context(), &note{})
-		first <- err
-	}()
-	<-inside
-	_, err := call(t.Context(), &note{})
-	if e := genai.AsError(err); e == nil || e.Kind != genai.Overloaded || e.Started != genai.StartedNo || e.RetryAfter == 0 {
-		t.Errorf("got %+v", e)
-	}
-	close(release)
-	if err := <-first; err != nil {
-		t.Error(err)
-	}
-	go func() { <-inside }() // ends with the call that follows
-	if _, err := call(t.Context(), &note{}); err != nil {
-		t.Errorf("there is room again, but: %v", err)
+// L2 of package transporttest, for the limit of a server.
+func TestL2MaxInFlight(t *testing.T) {
+	for _, network := range networks {
+		t.Run(network, func(t *testing.T) {
+			inside, release := make(chan struct{}), make(chan struct{})
+			s := &httptransport.Server{MaxInFlight: 1}
+			echo.Serve(s, func(_ context.Context, req *note) (*note, error) {
+				inside <- struct{}{}
+				<-release
+				return req, nil
+			})
+			call := echo.Dial(dial(t, serve(t, network, s)))
+			first := make(chan error, 1)
+			go func() { // ends with the call
+				_, err := call(t.Context(), &note{})
+				first <- err
+			}()
+			<-inside
+			_, err := call(t.Context(), &note{})
+			if e := genai.AsError(err); e == nil || e.Kind != genai.Overloaded || e.Started != genai.StartedNo || e.RetryAfter == 0 {
+				t.Errorf("got %+v", e)
+			}
+			close(release)
+			if err := <-first; err != nil {
+				t.Error(err)
+			}
+			go func() { <-inside }() // ends with the call that follows
+			if _, err := call(t.Context(), &note{}); err != nil {
+				t.Errorf("there is room again, but: %v", err)
+			}
+		})
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/dovetail-go/dovetail/genai"
 	"github.com/dovetail-go/dovetail/transport"
@@ -26,6 +27,13 @@ func callers() []promise {
 			{"shared", func(e *env) { refusedCaller(e, transport.Op[*note, *note]{Name: "suite.shared", Shared: true}) }},
 			{"stream", func(e *env) { refusedCaller(e, tell) }},
 			{"who may", admittedCaller},
+		}},
+		{"A3", "who shows no good credentials is turned away before the request is read", []variant{
+			{"value", func(e *env) { strangers(e, transport.Op[*sealed, *note]{Name: "suite.sealed"}) }},
+			{"keyed", func(e *env) {
+				strangers(e, transport.Op[*sealed, *note]{Name: "suite.sealed", Idempotency: transport.Keyed})
+			}},
+			{"stream", func(e *env) { strangers(e, transport.Op[*sealed, notes]{Name: "suite.sealed"}) }},
 		}},
 	}
 }
@@ -152,4 +160,56 @@ func admittedCaller(e *env) {
 		e.Errorf("got %+v", got)
 	}
 	asked.only(e, l.Caller)
+}
+
+// A sealed message is one whose text tells when the server reads it. On a wire it is a note.
+type sealed struct {
+	Text sealedText `json:"text"`
+}
+
+type sealedText string
+
+var unsealed atomic.Int64
+
+// UnmarshalText implements [encoding.TextUnmarshaler].
+func (s *sealedText) UnmarshalText(text []byte) error {
+	unsealed.Add(1)
+	*s = sealedText(text)
+	return nil
+}
+
+// MarshalText implements [encoding.TextMarshaler].
+func (s sealedText) MarshalText() ([]byte, error) { return []byte(s), nil }
+
+// strangers calls an operation in the name of those who may not.
+func strangers[Resp any](e *env, served transport.Op[*sealed, Resp]) {
+	called := make(chan struct{}, 100)
+	l := e.link(func(s transport.Server) {
+		served.Serve(s, func(context.Context, *sealed) (none Resp, err error) {
+			called <- struct{}{}
+			return none, genai.Errorf(genai.NotFound, "the handler was called")
+		})
+	})
+	if len(l.Strangers) == 0 {
+		e.Skip("the server asks nobody for credentials")
+	}
+	dialled := transport.Op[*note, Resp]{Name: served.Name, Idempotency: served.Idempotency}
+	before := unsealed.Load()
+	for name, c := range l.Strangers {
+		resp, err := dialled.Dial(c)(transport.WithMetadata(e.Context(), transport.Key, "1"), &note{"secret"})
+		if err == nil {
+			genai.Discard(resp)
+		}
+		if own := genai.AsError(err); genai.KindOf(err) != genai.Unauthenticated || own.Started != genai.StartedNo {
+			e.Errorf("with %s: %v", name, err)
+		}
+	}
+	if n := unsealed.Load() - before; n != 0 || len(called) > 0 {
+		e.Errorf("the requests of strangers were read %d times, and the handler was called %d times", n, len(called))
+	}
+	_, err := dialled.Dial(l.Client)(e.Context(), &note{"secret"})
+	e.failed(err, genai.NotFound) // who is known gets to the handler
+	if unsealed.Load() == before {
+		e.Error("nobody has read the request of somebody who is known")
+	}
 }

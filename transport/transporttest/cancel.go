@@ -161,7 +161,7 @@ func leaveLarge(e *env) {
 		over <- ctx.Err()
 		return nil, ctx.Err()
 	})
-	req := &note{strings.Repeat("x", 8<<20)}
+	req := &note{strings.Repeat("x", 8<<20/min(slowdown, 8))}
 	result := await(e, async(func() (*note, error) { return call(ctx, req) }), "the call returns")
 	e.left(result.err)
 	e.ended(over)

@@ -47,13 +47,14 @@ func TestInprocStrict(t *testing.T) {
 
 // asIs are the promises that do not hold for values that are handed over as they are, to a handler in the caller's goroutine.
 var asIs = transporttest.Except{
-	"V1":                       "both sides have the same value, and have promised not to change it",
-	"V2":                       "both sides have the same value",
-	"V4/refused in a request":  "nobody looks at the value",
-	"V4/refused in a response": "nobody looks at the value",
-	"V5":                       "both sides have the same value",
-	"V6":                       "both sides have the same value",
-	"V7":                       "nobody looks at the value",
+	"V1":                            "both sides have the same value, and have promised not to change it",
+	"V2":                            "both sides have the same value",
+	"V4/refused in a request":       "nobody looks at the value",
+	"V4/refused in a response":      "nobody looks at the value",
+	"V5":                            "both sides have the same value",
+	"V6":                            "both sides have the same value",
+	"V11/with methods of their own": "nobody calls the methods",
+	"V7":                            "nobody looks at the value",
 	"C7/the handler does not heed its context": "the handler runs in the goroutine of the caller",
 	"E8/in a method of a request":              "nobody calls the method",
 	"E8/in a method of a response":             "nobody calls the method",
@@ -93,70 +94,133 @@ func TestInprocShared(t *testing.T) {
 	}, inReader, uncounted, asIs)
 }
 
-func TestHTTP1(t *testing.T) {
-	runOverHTTP(t, func(t testing.TB) (string, string) { return "127.0.0.1:0", "http://" })
-}
+func TestHTTP1(t *testing.T) { runOverHTTP(t, "http") }
+func TestH2C(t *testing.T)   { runOverHTTP(t, "h2c") }
+func TestTLS(t *testing.T)   { runOverHTTP(t, "https") }
+func TestUnix(t *testing.T)  { runOverHTTP(t, "unix") }
 
-func TestH2C(t *testing.T) {
-	runOverHTTP(t, func(t testing.TB) (string, string) { return "127.0.0.1:0", "h2c://" })
-}
-
-func TestTLS(t *testing.T) {
-	runOverHTTP(t, func(t testing.TB) (string, string) { return "127.0.0.1:0", "https://" })
-}
-
-func TestUnix(t *testing.T) {
-	runOverHTTP(t, func(t testing.TB) (string, string) { return filepath.Join(t.TempDir(), "s"), "unix:" })
-}
-
-func runOverHTTP(t *testing.T, at func(testing.TB) (address, scheme string)) {
+// runOverHTTP proves package httptransport. Callers are known by certificates over TLS, and otherwise by tokens.
+func runOverHTTP(t *testing.T, scheme string) {
+	config := mutual(t)
+	webs := map[transport.Client]*web{}
 	transporttest.Run(t, func(t testing.TB, serve func(transport.Server)) transporttest.Link {
-		address, scheme := at(t)
-		network := "tcp"
-		if scheme == "unix:" {
-			network = "unix"
+		w := &web{scheme: scheme, config: config, serve: serve, at: "127.0.0.1:0"}
+		if scheme == "unix" {
+			w.at = filepath.Join(t.TempDir(), "s")
 		}
-		l, err := net.Listen(network, address)
-		if err != nil {
+		if err := w.start(); err != nil {
 			t.Fatal(err)
 		}
-		cutter := &cutter{Listener: l}
-		server := &httptransport.Server{DrainGrace: 30 * time.Second}
-		client := &httptransport.Client{Address: scheme + l.Addr().String()}
-		caller := ""
-		if scheme == "https://" {
-			server.TLS, server.Identity = mutual(t), &httptransport.Certificates{Names: []string{"suite.internal"}}
-			client.TLS, caller = server.TLS, "suite.internal"
-		}
-		serve(server)
-		ctx, cancel := context.WithCancel(context.Background())
-		ended := make(chan error, 1)
-		go func() { ended <- server.Serve(ctx, cutter) }() // waited for by stop
-		stop := sync.OnceFunc(func() {
-			cancel()
-			again := time.NewTicker(5 * time.Millisecond)
-			defer again.Stop()
-			for {
-				client.CloseIdleConnections() // or a server waits a second for those who were told of its end over HTTP/2
-				select {
-				case err := <-ended:
-					if err != nil {
-						t.Errorf("the server ended with %v", err)
-					}
-					return
-				case <-again.C:
-				}
+		t.Cleanup(func() {
+			w.stop()
+			if w.err != nil {
+				t.Errorf("the server ended with %v", w.err)
 			}
 		})
-		t.Cleanup(func() {
-			client.CloseIdleConnections()
-			stop()
-		})
-		return transporttest.Link{Client: client, Caller: caller, Stop: stop, Cut: cutter.cut}
+		client := w.client(t, "a token")
+		webs[client] = w
+		link := transporttest.Link{Client: client, Caller: "suite.internal", Stop: w.stop, Cut: func() { w.cutter.cut() }}
+		link.Again = func() {
+			if err := w.start(); err != nil {
+				t.Skipf("somebody else has taken the place: %v", err)
+			}
+		}
+		link.Join = func(other transporttest.Link) transport.Client {
+			second := webs[other.Client]
+			both := w.client(t, "a token")
+			both.Address += "," + second.address()
+			second.clients = append(second.clients, both)
+			return both
+		}
+		if scheme == "https" {
+			stranger := w.client(t, "a token")
+			stranger.TLS = &tls.Config{RootCAs: config.RootCAs}
+			link.Strangers = map[string]transport.Client{"no certificate": stranger}
+		} else {
+			link.Strangers = map[string]transport.Client{
+				"no token": w.client(t, ""), "a token of nobody": w.client(t, "another"), "an old token": w.client(t, "an old token"),
+			}
+		}
+		return link
 	})
 }
 
-// mutual returns what both sides need to know each other by certificates. Between them package net/http speaks HTTP/2.
+// A web is a server with its clients.
+type web struct {
+	scheme, at string
+	config     *tls.Config
+	serve      func(transport.Server)
+	clients    []*httptransport.Client
+
+	cutter *cutter
+	leave  context.CancelFunc
+	ended  chan struct{}
+	err    error // of the server, once it has ended
+}
+
+// start starts a server, at the same place as the one before it.
+func (w *web) start() error {
+	network := "tcp"
+	if w.scheme == "unix" {
+		network = "unix"
+	}
+	l, err := net.Listen(network, w.at)
+	if err != nil {
+		return err
+	}
+	w.at = l.Addr().String()
+	server := &httptransport.Server{DrainGrace: 30 * time.Second}
+	if w.scheme == "https" {
+		server.TLS, server.Identity = w.config, &httptransport.Certificates{Names: []string{"suite.internal"}}
+	} else {
+		tokens := &httptransport.Tokens{}
+		tokens.Allow("suite.internal", "a token", time.Time{})
+		tokens.Allow("suite.internal", "an old token", time.Unix(1, 0))
+		server.Identity = tokens
+	}
+	w.serve(server)
+	w.cutter = &cutter{Listener: l}
+	ctx, cancel := context.WithCancel(context.Background())
+	w.leave, w.ended = cancel, make(chan struct{})
+	go func() { // waited for by stop
+		defer close(w.ended)
+		w.err = server.Serve(ctx, w.cutter)
+	}()
+	return nil
+}
+
+func (w *web) address() string { return w.scheme + "://" + w.at }
+
+// client returns a client that shows a token, or the certificate over TLS. It closes its connections before the server ends.
+func (w *web) client(t testing.TB, token string) *httptransport.Client {
+	c := &httptransport.Client{Address: w.address(), TLS: w.config}
+	if token != "" && w.scheme != "https" {
+		c.Token = func() string { return token }
+	}
+	w.clients = append(w.clients, c)
+	t.Cleanup(c.CloseIdleConnections)
+	return c
+}
+
+// stop ends the server, as often as it is called.
+func (w *web) stop() {
+	w.leave()
+	again := time.NewTicker(5 * time.Millisecond)
+	defer again.Stop()
+	for {
+		for _, c := range w.clients {
+			c.CloseIdleConnections() // or a server waits a second for those who were told of its end over HTTP/2
+		}
+		select {
+		case <-w.ended:
+			return
+		case <-again.C:
+		}
+	}
+}
+
+// mutual returns what both sides need to know each other by certificates. Between them package net/http speaks HTTP/2. Who shows
+// no certificate is not turned away by package crypto/tls: a client that is may find only a broken connection.
 func mutual(t testing.TB) *tls.Config {
 	t.Helper()
 	authority, err := certtest.New()
@@ -167,7 +231,7 @@ func mutual(t testing.TB) *tls.Config {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &tls.Config{Certificates: []tls.Certificate{own}, RootCAs: authority.Pool, ClientCAs: authority.Pool, ClientAuth: tls.RequireAndVerifyClientCert}
+	return &tls.Config{Certificates: []tls.Certificate{own}, RootCAs: authority.Pool, ClientCAs: authority.Pool, ClientAuth: tls.VerifyClientCertIfGiven}
 }
 
 // A cutter can break the connections that it has accepted.

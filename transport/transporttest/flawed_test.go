@@ -3,6 +3,7 @@ package transporttest
 import (
 	"context"
 	"io"
+	"slices"
 	"sync"
 	"testing"
 
@@ -15,10 +16,14 @@ import (
 type flaw struct {
 	name   string
 	breaks []string // promises, each of which must be found broken
-	call   func(ctx context.Context, spec *transport.Spec, req any, next func(context.Context, any) (any, error)) (any, error)
+	call   passage
 	handle func(ctx context.Context, spec *transport.Spec, req any, next genai.AnyHandler) (any, error)
 	link   func(n *flawed) Link
+	races  bool // the race detector finds it as well
 }
+
+// A passage is what a call goes through.
+type passage = func(ctx context.Context, spec *transport.Spec, req any, next func(context.Context, any) (any, error)) (any, error)
 
 // flawed is a network with a flaw.
 type flawed struct {
@@ -26,6 +31,7 @@ type flawed struct {
 	flaw     flaw
 	handlers map[string]genai.AnyHandler
 	specs    []*transport.Spec
+	ways     []passage  // that calls take before the flaw
 	mu       sync.Mutex // for Specs that are made Shared
 }
 
@@ -41,10 +47,13 @@ func (n *flawed) Handle(spec *transport.Spec, h genai.AnyHandler) {
 
 func (n *flawed) Call(ctx context.Context, spec *transport.Spec, req any) (any, error) {
 	next := func(ctx context.Context, req any) (any, error) { return n.Network.Call(ctx, spec, req) }
-	if n.flaw.call == nil {
-		return next(ctx, req)
+	for _, through := range append(slices.Clip(n.ways), n.flaw.call) {
+		if through != nil {
+			further := next
+			next = func(ctx context.Context, req any) (any, error) { return through(ctx, spec, req, further) }
+		}
 	}
-	return n.flaw.call(ctx, spec, req, next)
+	return next(ctx, req)
 }
 
 func (f flaw) start(_ testing.TB, serve func(transport.Server)) Link {
@@ -54,7 +63,7 @@ func (f flaw) start(_ testing.TB, serve func(transport.Server)) Link {
 	if f.link != nil {
 		return f.link(n)
 	}
-	return Link{Client: n, Trusts: true}
+	return n.whole(end{})
 }
 
 // bare hides the values of a context.
@@ -66,7 +75,7 @@ func (bare) Value(any) any { return nil }
 type wayOfPieces func(next func() (transport.Message, error)) func() (transport.Message, error)
 
 // relayed makes a flaw of the way of pieces.
-func relayed(way wayOfPieces, stop func(resp any)) func(context.Context, *transport.Spec, any, func(context.Context, any) (any, error)) (any, error) {
+func relayed(way wayOfPieces, stop func(resp any)) passage {
 	return func(ctx context.Context, spec *transport.Spec, req any, next func(context.Context, any) (any, error)) (any, error) {
 		resp, err := next(ctx, req)
 		if err != nil || !spec.Streams {
@@ -77,7 +86,7 @@ func relayed(way wayOfPieces, stop func(resp any)) func(context.Context, *transp
 }
 
 // recoded makes a flaw of what happens to JSON on its way.
-func recoded(change func(head []byte) []byte) func(context.Context, *transport.Spec, any, func(context.Context, any) (any, error)) (any, error) {
+func recoded(change func(head []byte) []byte) passage {
 	return func(ctx context.Context, spec *transport.Spec, req any, next func(context.Context, any) (any, error)) (any, error) {
 		m, err := spec.EncodeRequest(req)
 		if err != nil {
@@ -139,7 +148,7 @@ var errCut = &genai.Error{Kind: genai.Unavailable, Message: "the cable was pulle
 func (n *flawed) cuttable(again bool, end error) Link {
 	var mu sync.Mutex
 	cable := make(chan struct{})
-	n.flaw.call = func(ctx context.Context, spec *transport.Spec, req any, next func(context.Context, any) (any, error)) (any, error) {
+	n.ways = append(n.ways, func(ctx context.Context, spec *transport.Spec, req any, next func(context.Context, any) (any, error)) (any, error) {
 		mu.Lock()
 		cut := cable
 		mu.Unlock()
@@ -183,55 +192,12 @@ func (n *flawed) cuttable(again bool, end error) Link {
 			cancel()
 			close(done)
 		})
-	}
+	})
 	return Link{Client: n, Trusts: true, Cut: func() {
 		mu.Lock()
 		defer mu.Unlock()
 		close(cable)
 		cable = make(chan struct{}) // for the calls to come
-	}}
-}
-
-// ending returns a link whose server can end. It then ends what runs, or goes on taking calls; or neither.
-func (n *flawed) ending(cuts, takes bool) Link {
-	var mu sync.Mutex
-	var ending, over bool
-	var running sync.WaitGroup
-	all, end := context.WithCancel(context.Background())
-	n.flaw.call = func(ctx context.Context, _ *transport.Spec, req any, next func(context.Context, any) (any, error)) (any, error) {
-		mu.Lock()
-		if over {
-			mu.Unlock()
-			return nil, &genai.Error{Kind: genai.Unavailable, Started: genai.StartedNo}
-		}
-		if ending {
-			mu.Unlock()
-			return next(ctx, req)
-		}
-		running.Add(1)
-		mu.Unlock()
-		inner, cancel := context.WithCancel(ctx)
-		stop := context.AfterFunc(all, cancel)
-		resp, err := next(inner, req)
-		genai.Finally(resp, err, func(error) {
-			stop()
-			cancel()
-			running.Done()
-		})
-		return resp, err
-	}
-	return Link{Client: n, Trusts: true, Stop: func() {
-		mu.Lock()
-		ending, over = true, !takes && !cuts
-		mu.Unlock()
-		if cuts {
-			end()
-		}
-		running.Wait()
-		end()
-		mu.Lock()
-		over = !takes
-		mu.Unlock()
 	}}
 }
 

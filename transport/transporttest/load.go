@@ -3,6 +3,7 @@ package transporttest
 import (
 	"context"
 	"strings"
+	"time"
 
 	"github.com/dovetail-go/dovetail/genai"
 	"github.com/dovetail-go/dovetail/transport"
@@ -14,6 +15,12 @@ func load() []promise {
 			{"request", tooLargeRequest},
 			{"response", tooLargeResponse},
 			{"piece", tooLargePiece},
+		}},
+		{"L2", "a handler that has enough to do refuses at once, and nothing is queued", []variant{
+			{"value", func(e *env) { refusesAtOnce(e, ask, func(_ context.Context, n *note) (*note, error) { return n, nil }) }},
+			{"stream", func(e *env) {
+				refusesAtOnce(e, tell, func(ctx context.Context, n *note) (notes, error) { return once(ctx, *n) })
+			}},
 		}},
 		{"L3", "calls run beside each other", []variant{
 			{"values", together},
@@ -103,4 +110,48 @@ func streamsTogether(e *env) {
 	for i := range open {
 		e.read(open[len(open)-1-i], 3)
 	}
+}
+
+// refusesAtOnce: a handler works on a few calls at a time, as those behind a limit do. The next call reaches it while they run, and
+// comes back with what the handler says.
+func refusesAtOnce[Resp any](e *env, op transport.Op[*note, Resp], answer genai.Handler[*note, Resp]) {
+	const few = 4
+	room := make(chan struct{}, few)
+	working, release := make(chan struct{}, few), make(chan struct{})
+	call := place(e, op, func(ctx context.Context, n *note) (none Resp, err error) {
+		select {
+		case room <- struct{}{}:
+			defer func() { <-room }()
+		default:
+			return none, &genai.Error{Kind: genai.Overloaded, Started: genai.StartedNo, RetryAfter: 1500 * time.Millisecond, Message: "no more now"}
+		}
+		working <- struct{}{}
+		select {
+		case <-release:
+			return answer(ctx, n)
+		case <-ctx.Done():
+			return none, ctx.Err()
+		}
+	})
+	work := func() (Resp, error) { return call(e.Context(), &note{}) }
+	var running []<-chan outcome[Resp]
+	for range few {
+		running = append(running, async(work))
+	}
+	for range few {
+		await(e, working, "the handler works")
+	}
+	for range 3 {
+		err := await(e, async(work), "a call beyond the limit is refused while the others run").err
+		e.refused(err, genai.Overloaded, "")
+		if own := genai.AsError(err); own.RetryAfter != 1500*time.Millisecond || !own.Remote {
+			e.Errorf("the error is %+v", own)
+		}
+	}
+	close(release)
+	for _, c := range running {
+		r := await(e, c, "the calls return")
+		genai.Discard(must[Resp](e)(r.value, r.err))
+	}
+	genai.Discard(must[Resp](e)(work()))
 }

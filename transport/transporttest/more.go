@@ -29,15 +29,17 @@ func registration() []promise {
 	}
 }
 
-func refusedType[T any](e *env, path string) {
-	op := transport.Op[*T, *note]{Name: "suite.odd"}
+func refusedType[T any](e *env, path string) { refusedRequest[*T](e, path) }
+
+func refusedRequest[Req any](e *env, path string) {
+	op := transport.Op[Req, *note]{Name: "suite.odd"}
 	e.link(func(s transport.Server) {
 		defer func() {
 			if said := fmt.Sprint(recover()); !strings.Contains(said, path) || !strings.Contains(said, op.Name) {
 				e.Errorf("the operation is served, or the refusal does not name %q: %s", path, said)
 			}
 		}()
-		op.Serve(s, func(context.Context, *T) (*note, error) { return &note{}, nil })
+		op.Serve(s, func(context.Context, Req) (*note, error) { return &note{}, nil })
 	})
 }
 

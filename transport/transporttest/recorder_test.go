@@ -30,6 +30,11 @@ func record(t *testing.T, f func(t testing.TB)) *recorder {
 	go func() { // waited for below; FailNow ends it
 		defer close(done)
 		defer r.cleanUp()
+		defer func() {
+			if p := recover(); p != nil {
+				r.Errorf("it panicked: %v", p)
+			}
+		}()
 		f(r)
 	}()
 	<-done

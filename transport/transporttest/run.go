@@ -1,6 +1,7 @@
 package transporttest
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -23,13 +24,23 @@ type Link struct {
 	// process: see [transport.Switch.As]. Otherwise handlers must find Caller whatever the client says.
 	Trusts bool
 
-	// Stop tells the server to let running calls finish, to take no new ones, and returns when it has ended. It is called
-	// once, by a goroutine of its own.
+	// Stop tells the server to let running calls finish, to take no new ones, and returns when it has ended. It may be called
+	// by any goroutine, also again and while it runs.
 	Stop func()
+
+	// Again starts the server anew where it was, after Stop has returned, with the handlers that it had. It is called once.
+	Again func()
 
 	// Cut breaks every connection between client and server, as if a cable were pulled, while the server runs on. It is
 	// called once.
 	Cut func()
+
+	// Join returns a client that may call this server or that of another Link, which was made in the same test and serves the
+	// same operations.
+	Join func(other Link) transport.Client
+
+	// Strangers are clients that the server must turn away, by what is wrong with the credentials that they show.
+	Strangers map[string]transport.Client
 }
 
 // Except names promises that a transport does not make, each with the reason, which is shown where the subtest is skipped.
@@ -87,7 +98,7 @@ type variant struct {
 // promises returns the suite, in the order in which it runs.
 func promises() []promise {
 	var all []promise
-	for _, part := range [][]promise{values(), registration(), contexts(), cancellation(), failures(), panics(), streams(), load(), onceOnly(), keyed(), versions(), callers(), endings()} {
+	for _, part := range [][]promise{values(), registration(), contexts(), cancellation(), failures(), panics(), streams(), load(), onceOnly(), keyed(), versions(), callers(), endings(), places()} {
 		all = append(all, part...)
 	}
 	return all
@@ -104,8 +115,8 @@ func (v variant) prove(t testing.TB, start Start, patience time.Duration) {
 	v.run(&env{TB: t, start: start, patience: patience})
 }
 
-// patience is how long something may take that must happen. It is no measure of speed.
-const patience = 10 * time.Second
+// patience is how long something may take that must happen. It is no measure of speed: the machine may be busy with other things.
+const patience = time.Minute
 
 // An env is what a variant has to work with.
 type env struct {
@@ -146,11 +157,16 @@ type outcome[T any] struct {
 	err   error
 }
 
-// async makes a call that is expected to wait for something.
+// async makes a call that is expected to wait for something. A transport that lets a panic through has failed.
 func async[T any](f func() (T, error)) <-chan outcome[T] {
 	c := make(chan outcome[T], 1)
 	go func() { // ends with f, whose result the test awaits
 		var o outcome[T]
+		defer func() {
+			if p := recover(); p != nil {
+				c <- outcome[T]{err: fmt.Errorf("it panicked: %v", p)}
+			}
+		}()
 		o.value, o.err = f()
 		c <- o
 	}()

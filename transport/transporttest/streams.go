@@ -15,7 +15,7 @@ func streams() []promise {
 	return []promise{
 		{"S1", "pieces arrive in order, none is lost and none comes twice", []variant{
 			{"many small ones", func(e *env) { e.inOrder(100_000/slowdown, "") }},
-			{"large ones", func(e *env) { e.inOrder(50, strings.Repeat("x", 200<<10)) }},
+			{"large ones", func(e *env) { e.inOrder(50/min(slowdown, 5), strings.Repeat("x", 200<<10)) }},
 		}},
 		{"S2", "an end, an error and a cut are three things", []variant{
 			{"an end", func(e *env) { e.inOrder(3, "") }},
@@ -35,6 +35,10 @@ func streams() []promise {
 			{"after the end", closeAfterEnd},
 			{"before the first piece was read", closeUnread},
 		}},
+		{"S7", "a stream belongs to one reader, and its producer is asked in turn", []variant{
+			{"the producer", askedInTurn},
+			{"the reader", readInTurn},
+		}},
 		{"S8", "a stream may have no piece", []variant{
 			{"none", noPiece},
 			{"preamble only", onlyPreamble},
@@ -45,7 +49,16 @@ func streams() []promise {
 		}},
 		{"S10", "a piece that is too large ends its stream, and no other", []variant{{"each", onlyThatStream}}},
 		{"S11", "streams are read beside one that nobody reads", []variant{{"many", besideOneThatStalls}}},
-		{"S13", "a preamble is held back until there is something real", []variant{{"error after it", errorAfterPreamble}}},
+		{"S12", "a limit to how long a caller waits ends the work, and is the error", []variant{
+			{"before the response", waitsForValue},
+			{"before the first piece", waitsForFirst},
+			{"between two pieces", waitsForNext},
+		}},
+		{"S13", "a request does not stream", []variant{
+			{"a stream as request", func(e *env) { refusedRequest[*genai.Stream[note]](e, "the request") }},
+			{"a stream in a request", func(e *env) { refusedRequest[*struct{ Notes notes }](e, "Notes") }},
+		}},
+		{"S14", "a preamble is held back until there is something real", []variant{{"error after it", errorAfterPreamble}}},
 	}
 }
 

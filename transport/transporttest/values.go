@@ -3,6 +3,8 @@ package transporttest
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"io"
 	"math"
 	"reflect"
@@ -136,7 +138,10 @@ func values() []promise {
 			{"the caller is newer", callerIsNewer},
 			{"the handler is newer", handlerIsNewer},
 		}},
-		{"V11", "generic and embedded types travel like others", []variant{{"both", genericTypes}}},
+		{"V11", "types of all sorts travel alike", []variant{
+			{"generic and embedded", genericTypes},
+			{"with methods of their own", ownMethods},
+		}},
 	}
 }
 
@@ -347,8 +352,12 @@ func timeIsEqual(e *env) {
 		return req, nil
 	})
 	for _, want := range []time.Time{time.Now(), time.Unix(1, 2).In(time.FixedZone("there", 3600)), {}} {
-		if got := must[*numbers](e)(call(e.Context(), &numbers{Time: want})); !got.Time.Equal(want) {
+		got := must[*numbers](e)(call(e.Context(), &numbers{Time: want}))
+		if !got.Time.Equal(want) {
 			e.Errorf("got %v, want %v", got.Time, want)
+		}
+		if name, _ := got.Time.Zone(); name == "there" {
+			e.Error("the zone has a name, which no wire could bring")
 		}
 	}
 }
@@ -450,5 +459,56 @@ func genericTypes(e *env) {
 	got := must[page[derived]](e)(call(e.Context(), sent))
 	if want := (page[derived]{Items: []derived{sent}, Next: &sent}); !reflect.DeepEqual(got, want) {
 		e.Errorf("got %+v, want %+v", got, want)
+	}
+}
+
+// A level is written and read as text, by methods of its own, also where it is a key. Those for binary data are for others.
+type level int
+
+// MarshalText implements [encoding.TextMarshaler].
+func (l level) MarshalText() ([]byte, error) { return []byte(strings.Repeat("+", int(l))), nil }
+
+// UnmarshalText implements [encoding.TextUnmarshaler].
+func (l *level) UnmarshalText(text []byte) error { *l = level(len(text)); return nil }
+
+// MarshalBinary implements [encoding.BinaryMarshaler].
+func (l level) MarshalBinary() ([]byte, error) { return nil, errors.New("nobody should ask for this") }
+
+// A celsius is written and read as JSON, by methods of its own, which keep one digit.
+type celsius float64
+
+// MarshalJSON implements [json.Marshaler].
+func (c celsius) MarshalJSON() ([]byte, error) {
+	return fmt.Appendf(nil, "{\"degrees\":%.1f}", float64(c)), nil
+}
+
+// UnmarshalJSON implements [json.Unmarshaler].
+func (c *celsius) UnmarshalJSON(text []byte) error {
+	var read struct{ Degrees float64 }
+	err := json.Unmarshal(text, &read)
+	*c = celsius(read.Degrees)
+	return err
+}
+
+type report struct {
+	Level  level             `json:"level"`
+	Levels map[level]celsius `json:"levels"`
+	Warm   *celsius          `json:"warm"`
+}
+
+func ownMethods(e *env) {
+	op := transport.Op[*report, *genai.Stream[report]]{Name: "suite.report"}
+	want := report{3, map[level]celsius{1: 20.5, 2: 1}, new(celsius(-4.5))}
+	call := place(e, op, func(ctx context.Context, req *report) (*genai.Stream[report], error) {
+		if !reflect.DeepEqual(*req, want) {
+			e.Errorf("the handler got %+v, want %+v", *req, want)
+		}
+		return once(ctx, *req)
+	})
+	sent := report{3, map[level]celsius{1: 20.52, 2: 1.04}, new(celsius(-4.48))} // what is written is less than what there is
+	for got, err := range must[*genai.Stream[report]](e)(call(e.Context(), &sent)).All() {
+		if err != nil || !reflect.DeepEqual(got, want) {
+			e.Errorf("the reader got %+v, %v, want %+v", got, err, want)
+		}
 	}
 }
