@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"runtime"
@@ -26,6 +27,7 @@ import (
 )
 
 // turns calls the rivals one after another, again and again, so that a noisy machine is noisy for all, and reports the median of each.
+// Their order changes, since each finds what the one before it has left: a cache, garbage, threads that are just going to sleep.
 func turns(b *testing.B, call func(ctx context.Context, r *rival) (time.Duration, error)) {
 	b.Helper()
 	all := startWires(b).rivals(b)
@@ -33,7 +35,7 @@ func turns(b *testing.B, call func(ctx context.Context, r *rival) (time.Duration
 	defer cancel()
 	took := make([][]time.Duration, len(all))
 	turn := func() {
-		for i := range all {
+		for _, i := range rand.Perm(len(all)) {
 			d, err := call(ctx, &all[i])
 			if err != nil {
 				b.Fatalf("%s: %v", all[i].name, err)
