@@ -73,8 +73,9 @@ func (g *gate) serve(s transport.Server, place string) {
 	})
 }
 
-// gateDrain is how long a place may take to end what it does. It bounds the test on a machine that is busy, and measures nothing.
-const gateDrain = time.Minute
+// patience bounds how long a place waits for its callers, and for its calls when it ends. It is for a machine that is busy, and measures
+// nothing.
+const patience = time.Minute
 
 // run serves the gate over HTTP until ctx ends and what runs has ended.
 func (g *gate) run(ctx context.Context, place string, listening func(address string)) error {
@@ -82,7 +83,7 @@ func (g *gate) run(ctx context.Context, place string, listening func(address str
 	if err != nil {
 		return err
 	}
-	server := &httptransport.Server{DrainGrace: gateDrain}
+	server := &httptransport.Server{DrainGrace: patience, Limits: httptransport.Limits{Header: patience, Body: patience}}
 	g.serve(server, place)
 	listening(l.Addr().String())
 	return server.Serve(ctx, l)
@@ -243,7 +244,7 @@ func moveWhileCallsRun(t *testing.T, scheme string) {
 			t.Error(err)
 		}
 		c.work.Go(leave[i]) // the place that was left ends when its streams have been read
-		c.more(calls / 20) // while that place has nothing left but open streams
+		c.more(calls / 20)  // while that place has nothing left but open streams
 		close(moved[i])
 	}
 	c.more(calls / 4)
