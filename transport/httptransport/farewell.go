@@ -25,21 +25,33 @@ type peers struct {
 
 	ending  bool
 	goodbye []byte
+	telling sync.WaitGroup // those who say so; of who ends the server
 }
 
 type peer struct {
-	http1 atomic.Bool // it has sent a request over HTTP/1
-	since time.Time
-	fresh bool // it has sent nothing yet; clients make connections in advance
-	idle  bool
-	told  bool
+	speaks atomic.Int32 // the version of HTTP of its first request that has come as far as the handler; 0 before
+	since  time.Time
+	state  http.ConnState
+	told   chan struct{} // closed when it was told; nil if it is not
 }
 
 // waits reports whether nothing goes on. Whoever speaks HTTP/2 begins at once, so a connection that has long been silent will
 // speak HTTP/1.1, if anything.
 func (p *peer) waits(conn net.Conn) bool {
-	_, encrypted := conn.(*tls.Conn) // and may still be waiting for the other side's keys
-	return p.idle && p.http1.Load() || p.fresh && !encrypted && time.Since(p.since) > noticeTime/2
+	switch p.state {
+	case http.StateIdle:
+		return p.speaks.Load() == 1
+	case http.StateNew: // clients make connections in advance
+		_, encrypted := conn.(*tls.Conn) // and may still be waiting for the other side's keys
+		return !encrypted && time.Since(p.since) > noticeTime/2
+	}
+	return false
+}
+
+// fresh reports whether nothing of it has come as far as the handler. A first request that was read, but no more, counts: package
+// net/http looks once more whether it shuts down before it passes the request on.
+func (p *peer) fresh() bool {
+	return p.state == http.StateNew || p.state == http.StateActive && p.speaks.Load() == 0
 }
 
 type peerKey struct{}
@@ -66,7 +78,7 @@ var errEnding = refuse(genai.Unavailable, "the server is about to end and takes 
 func (p *peers) watch(hs *http.Server) {
 	p.all, p.goodbye = map[net.Conn]*peer{}, goodbye()
 	hs.ConnContext = func(ctx context.Context, conn net.Conn) context.Context {
-		one := &peer{since: time.Now(), fresh: true}
+		one := &peer{since: time.Now(), state: http.StateNew}
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		p.all[conn] = one
@@ -75,27 +87,37 @@ func (p *peers) watch(hs *http.Server) {
 	hs.ConnState = p.changed
 }
 
-// changed is told what becomes of a connection.
+// changed is told what becomes of a connection. Nothing more becomes of one that is being told until that is done: a connection that
+// is closed before has said nothing, and an answer that begins before has something in its midst.
 func (p *peers) changed(conn net.Conn, state http.ConnState) {
+	switch told, first := p.change(conn, state); {
+	case first:
+		p.say(conn, told)
+	case told != nil:
+		<-told
+	}
+}
+
+// change returns the channel that is closed when the peer was told; nil if it is not. The first to hear of it has to do it.
+func (p *peers) change(conn net.Conn, state http.ConnState) (told chan struct{}, first bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	one := p.all[conn]
 	if one == nil {
-		return
+		return nil, false
 	}
-	one.idle, one.fresh = state == http.StateIdle, state == http.StateNew
+	one.state = state
 	switch state {
 	case http.StateIdle:
-		if p.ending {
-			p.tell(conn, one)
-		}
+		first = p.ending && p.tell(conn, one)
 	case http.StateClosed, http.StateHijacked:
 		delete(p.all, conn)
-		if one.told {
+		if one.told != nil {
 			p.told--
 			p.leave()
 		}
 	}
+	return one.told, first
 }
 
 // leave ends the farewell when nobody is left who was told.
@@ -106,13 +128,10 @@ func (p *peers) leave() {
 	}
 }
 
-// seen notes over what a request came.
+// seen notes that a request has come over a connection.
 func seen(r *http.Request) {
-	if r.ProtoMajor != 1 {
-		return
-	}
-	if one, ok := r.Context().Value(peerKey{}).(*peer); ok && !one.http1.Load() {
-		one.http1.Store(true)
+	if one, ok := r.Context().Value(peerKey{}).(*peer); ok && one.speaks.Load() == 0 {
+		one.speaks.Store(int32(r.ProtoMajor))
 	}
 }
 
@@ -125,10 +144,13 @@ func (p *peers) farewell() bool {
 	left := make(chan struct{})
 	p.left, p.ending = left, true
 	for conn, one := range p.all {
-		p.tell(conn, one)
+		if p.tell(conn, one) {
+			p.telling.Go(func() { p.say(conn, one.told) })
+		}
 	}
 	p.leave()
 	p.mu.Unlock()
+	p.telling.Wait()
 	if open == 0 {
 		return false
 	}
@@ -136,7 +158,7 @@ func (p *peers) farewell() bool {
 	return true
 }
 
-// newcomers waits until nobody is left who has a connection over which nothing was sent yet, and gives up after noticeTime. Nobody
+// newcomers waits until nobody is left who has a connection over which nothing has come yet, and gives up after noticeTime. Nobody
 // else comes by then. Package net/http drops a first request that it reads after its Shutdown has begun, without a word.
 func (p *peers) newcomers() {
 	for began := time.Now(); p.fresh() && time.Since(began) < noticeTime; {
@@ -146,27 +168,40 @@ func (p *peers) newcomers() {
 
 // fresh tells those over whose connections nothing was sent for long enough, and reports whether there are others.
 func (p *peers) fresh() bool {
+	defer p.telling.Wait()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	others := false
 	for conn, one := range p.all {
-		if one.fresh && !one.told {
-			p.tell(conn, one)
-			others = others || !one.told
+		if !one.fresh() || one.told != nil {
+			continue
+		}
+		if p.tell(conn, one) {
+			p.telling.Go(func() { p.say(conn, one.told) })
+		} else {
+			others = true
 		}
 	}
 	return others
 }
 
-// tell says goodbye. It must be called with the lock held, and does not wait: a few words always find room in a connection on
-// which nothing goes on.
-func (p *peers) tell(conn net.Conn, one *peer) {
-	if one.told || !one.waits(conn) {
-		return
+// tell reports whether a peer is to be told: it waits for nothing, and was not told. It must be called with the lock held, and say
+// then without.
+func (p *peers) tell(conn net.Conn, one *peer) bool {
+	if one.told != nil || !one.waits(conn) {
+		return false
 	}
-	one.told = true
+	one.told = make(chan struct{})
 	p.told++
-	_ = conn.SetWriteDeadline(time.Now().Add(farewellTime / 10))
+	return true
+}
+
+// say says goodbye. A few words always find room in a connection on which nothing goes on, unless answers before them were never
+// read. The time for them must not be short: on a busy machine it passes before a word was written, and a connection that ends
+// without one is what nobody can make sense of.
+func (p *peers) say(conn net.Conn, told chan struct{}) {
+	defer close(told)
+	_ = conn.SetWriteDeadline(time.Now().Add(farewellTime))
 	_, _ = conn.Write(p.goodbye)
 	if half, ok := conn.(interface{ CloseWrite() error }); ok {
 		_ = half.CloseWrite() // what they have sent is still read, so that nothing resets the connection

@@ -58,23 +58,28 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		hs.TLSConfig = s.TLS.Clone()
 		serve = func() error { return hs.ServeTLS(l, "", "") }
 	}
-	failed := make(chan error, 1)
-	go func() { failed <- serve() }() // ends with hs, for which this function waits
+	var failed error
+	served := make(chan struct{})
+	go func() { // ends with the listener, for which finish waits
+		defer close(served)
+		failed = serve()
+	}()
 	select {
-	case err := <-failed:
-		_ = s.finish(hs, &connections, settler)
-		return &genai.Error{Kind: genai.Unavailable, Field: "listen", Message: fmt.Sprintf("cannot go on listening at %v: %v", l.Addr(), err), Err: err}
+	case <-served:
+		_ = s.finish(hs, &connections, settler, served)
+		return &genai.Error{Kind: genai.Unavailable, Field: "listen", Message: fmt.Sprintf("cannot go on listening at %v: %v", l.Addr(), failed), Err: failed}
 	case <-ctx.Done():
 	}
-	err = s.finish(hs, &connections, settler)
-	if serve := <-failed; !errors.Is(serve, http.ErrServerClosed) && !errors.Is(serve, net.ErrClosed) {
-		err = errors.Join(err, serve)
+	err = s.finish(hs, &connections, settler, served)
+	if !errors.Is(failed, http.ErrServerClosed) && !errors.Is(failed, net.ErrClosed) {
+		err = errors.Join(err, failed)
 	}
 	return err
 }
 
-// finish ends what runs: the calls first, while the listener still tells new callers that it is over.
-func (s *Server) finish(hs *http.Server, connections *peers, l *settler) error {
+// finish ends what runs: the calls first, while the listener still tells new callers that it is over. served is closed when nobody is
+// let in any more.
+func (s *Server) finish(hs *http.Server, connections *peers, l *settler, served <-chan struct{}) error {
 	began := time.Now()
 	idle := s.drain()
 	grace := s.DrainGrace
@@ -97,6 +102,7 @@ func (s *Server) finish(hs *http.Server, connections *peers, l *settler) error {
 		l.settle()
 	}
 	_ = l.Close()
+	<-served // whoever has just been let in is one of the newcomers
 	connections.newcomers()
 	rest, cancel := context.WithTimeout(context.Background(), drainTime) // for pages, and for answers on their way
 	defer cancel()
