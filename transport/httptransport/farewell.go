@@ -145,7 +145,7 @@ func (p *peers) farewell() bool {
 	p.left, p.ending = left, true
 	for conn, one := range p.all {
 		if p.tell(conn, one) {
-			p.telling.Go(func() { p.say(conn, one.told) })
+			p.telling.Go(func() { p.say(conn, one.told) }) // waited for with telling
 		}
 	}
 	p.leave()
@@ -168,7 +168,7 @@ func (p *peers) newcomers() {
 
 // fresh tells those over whose connections nothing was sent for long enough, and reports whether there are others.
 func (p *peers) fresh() bool {
-	defer p.telling.Wait()
+	defer p.telling.Wait() // with the lock released
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	others := false
@@ -177,7 +177,7 @@ func (p *peers) fresh() bool {
 			continue
 		}
 		if p.tell(conn, one) {
-			p.telling.Go(func() { p.say(conn, one.told) })
+			p.telling.Go(func() { p.say(conn, one.told) }) // waited for with telling
 		} else {
 			others = true
 		}
