@@ -9,10 +9,16 @@ import (
 
 // A Trail is a context that remembers whom routers asked on behalf of one request, so that each further attempt goes to
 // somebody else while there is somebody. Those who repeat or hedge requests make one around the caller's context, before the
-// first attempt, and make every attempt under it. It does not cross a transport. A nil Trail is empty and stays so. It is
-// safe for concurrent use.
+// first attempt, and make every attempt under it. Over a transport goes its limit, and nothing else. A nil Trail is empty and
+// stays so. It is safe for concurrent use.
 type Trail struct {
 	context.Context
+
+	// Remote is set by transports for a trail that holds the limit which a caller in another process has for the call, see
+	// [Trail.Limit]. It remembers nobody, for what a service asks on behalf of one call may be many requests: those who
+	// repeat them make trails of their own inside it, and take from both.
+	Remote bool
+
 	used   atomic.Bool // set once somebody was asked, so that first attempts need no lock
 	others atomic.Bool
 	mu     sync.Mutex
@@ -41,7 +47,7 @@ func TrailOf(ctx context.Context) *Trail {
 // Add notes that target is being asked. Routers name a target by something comparable that is theirs alone, such as a
 // pointer.
 func (t *Trail) Add(target any) {
-	if t == nil {
+	if t == nil || t.Remote {
 		return
 	}
 	t.mu.Lock()
@@ -68,7 +74,7 @@ func (t *Trail) Has(target any) bool {
 // SetOthers is for routers, which report that there was somebody else to ask, and for those who repeat requests, who
 // take that back before each attempt.
 func (t *Trail) SetOthers(others bool) {
-	if t != nil && t.others.Load() != others {
+	if t != nil && !t.Remote && t.others.Load() != others {
 		t.others.Store(others)
 	}
 }
@@ -108,11 +114,34 @@ func (t *Trail) Take() bool {
 		left := t.left.Load()
 		switch {
 		case left == 0:
-			return true
+			return t.lender().Take()
 		case left == 1:
 			return false
 		case t.left.CompareAndSwap(left, left-1):
-			return true
+			return t.lender().Take()
 		}
 	}
+}
+
+// Left returns how many further attempts there may be; limited is false if nobody has set a limit.
+func (t *Trail) Left() (further int, limited bool) {
+	if t == nil {
+		return 0, false
+	}
+	further, limited = t.lender().Left()
+	if left := t.left.Load(); left > 0 && (!limited || int(left-1) < further) {
+		return int(left - 1), true
+	}
+	return further, limited
+}
+
+// lender returns the trail of the call on whose behalf the request is made, if it came from another process.
+func (t *Trail) lender() *Trail {
+	if t.Remote || t.Context == nil {
+		return nil
+	}
+	if outer := TrailOf(t.Context); outer != nil && outer.Remote {
+		return outer
+	}
+	return nil
 }

@@ -66,7 +66,7 @@ func (h *Hedge) Wrap(next genai.AnyHandler) genai.AnyHandler {
 			h.learn(time.Duration(clock.Now()-began), err)
 			return resp, err
 		}
-		if genai.TrailOf(ctx) == nil {
+		if trail := genai.TrailOf(ctx); trail == nil || trail.Remote {
 			ctx = &genai.Trail{Context: ctx}
 		}
 		c := &hedgeCall{hedge: h, budget: budget, next: next, ctx: ctx, req: req}

@@ -31,8 +31,8 @@ import (
 // One place should repeat. Retry does nothing for a call that somebody further out is already repeating, be it in another
 // process (see [genai.AttemptOf]), it counts the attempts of a Retry further in as its own, and where that has given up, for
 // want of attempts, time or budget, it gives up too (see Final of [genai.Error]), unless there is another target. The outermost Retry sets
-// the limit for everybody who makes further attempts at the request in this process (see [genai.Trail]): a Retry or
-// a Hedge inside it takes from the same number.
+// the limit for everybody who makes further attempts at the request (see [genai.Trail]): a Retry or a Hedge inside it takes from the
+// same number, in the services that it calls as well.
 //
 // The error of a call that Retry dealt with is a copy of the last failure, of the same Kind, with all that was tried in
 // Attempts; errors.Is and errors.As find the original and, where there is one, the reason for not going on:
@@ -77,7 +77,7 @@ func (r *Retry) Wrap(next genai.AnyHandler) genai.AnyHandler {
 			budget.Deposit()
 		}
 		trail := genai.TrailOf(ctx)
-		if trail == nil {
+		if trail == nil || trail.Remote {
 			ctx = &genai.Trail{Context: ctx}
 			trail = genai.TrailOf(ctx)
 		}

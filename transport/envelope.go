@@ -9,7 +9,7 @@ import (
 // An Envelope is what travels beside a request, for those who write transports. The deadline travels too; transports
 // send it as the time that is left.
 type Envelope struct {
-	Metadata map[string]string // not to be changed
+	Metadata map[string]string // not to be changed; pairs of the transport's own are among them
 	Attempt  int               // see [genai.AttemptOf]
 	Key      string            // see [Key]
 	Caller   string            // see [Caller]; what a client says, a server believes only as far as it can make sure of it
@@ -29,6 +29,9 @@ func EnvelopeOf(ctx context.Context) Envelope {
 	if m := metadataOf(ctx); m != nil {
 		e.Metadata, e.Key, e.Caller = m.pairs, m.key, m.caller
 	}
+	if left, limited := genai.TrailOf(ctx).Left(); limited {
+		e.Metadata = withFurther(e.Metadata, left)
+	}
 	return e
 }
 
@@ -41,20 +44,24 @@ func (e Envelope) Open(ctx context.Context) (context.Context, error) {
 	if e.Priority != genai.Critical {
 		ctx = genai.WithPriority(ctx, e.Priority)
 	}
+	ctx, pairs, err := withoutFurther(ctx, e.Metadata)
+	if err != nil {
+		return nil, err
+	}
 	if e.Reply != nil {
 		ctx = context.WithValue(e.Reply.note(ctx), ownReplyKey{}, e.Reply)
 	}
-	if len(e.Metadata) == 0 && e.Key == "" && e.Caller == "" {
+	if len(pairs) == 0 && e.Key == "" && e.Caller == "" {
 		return ctx, nil
 	}
-	m := &metadata{pairs: e.Metadata}
+	m := &metadata{pairs: pairs}
 	if e.Key != "" || e.Caller != "" {
 		if err := checkKey(e.Key); err != nil {
 			return nil, err
 		}
 		m.served = &session{e.Key, e.Caller}
 	}
-	for name, value := range e.Metadata {
+	for name, value := range pairs {
 		m.size += len(name) + len(value)
 		if err := checkPair(name, value, m.size); err != nil {
 			return nil, err

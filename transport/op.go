@@ -102,6 +102,7 @@ func call(ctx context.Context, c Client, spec *Spec, req any) (any, error) {
 	}
 	resp, err := c.Call(ctx, spec, req)
 	if err != nil {
+		spend(ctx, err)
 		if over := genai.ContextError(ctx); over != nil { // the rest is a consequence
 			err = over
 		}

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -10,12 +11,15 @@ import (
 
 	"github.com/dovetail-go/dovetail/examples/supportdesk/contract"
 	"github.com/dovetail-go/dovetail/genai"
+	"github.com/dovetail-go/dovetail/transport"
 )
 
 type asker = genai.Handler[*contract.Question, *genai.Stream[contract.Update]]
 
-// askOne prints the answer to one question as it arrives, and the passages it rests on.
+// askOne prints the answer to one question as it arrives, and the passages it rests on. The question has a key, so that whoever repeats
+// it on the way does not pay twice.
 func askOne(ctx context.Context, ask asker, question string, out io.Writer) error {
+	ctx = transport.WithMetadata(ctx, transport.Key, rand.Text())
 	answer, err := ask(ctx, &contract.Question{Text: question})
 	if err != nil {
 		return err

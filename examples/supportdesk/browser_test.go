@@ -1,8 +1,16 @@
 package main
 
 import (
+	"context"
+	"io"
+	"net"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
+
+	"github.com/dovetail-go/dovetail/genai"
+	"github.com/dovetail-go/dovetail/genai/genaitest/wiretest"
 )
 
 func TestPageInABrowser(t *testing.T) {
@@ -59,4 +67,90 @@ func TestPageInABrowser(t *testing.T) {
 			t.Errorf("the console says: %s", p)
 		}
 	}
+}
+
+// TestLostConnectionInABrowser: the connection to the desk is lost in the middle of an answer. The page asks again by itself and gets
+// the whole answer, for which the model was asked once.
+func TestLostConnectionInABrowser(t *testing.T) {
+	b := newBrowser(t)
+	var asked atomic.Int32
+	more := make(chan struct{})
+	server := &wiretest.Server{Chat: func(ctx context.Context, _ *genai.ChatRequest) (*genai.Stream[genai.ChatEvent], error) {
+		asked.Add(1)
+		pieces := []string{"A handler ", "is a function ", "[1]."}
+		return genai.Open(ctx, func(ctx context.Context, yield func(genai.ChatEvent) bool) error {
+			for i, piece := range pieces {
+				if i == 1 {
+					select {
+					case <-more:
+					case <-ctx.Done():
+						return ctx.Err()
+					}
+				}
+				if !yield(genai.ChatEvent{Text: piece}) {
+					return nil
+				}
+			}
+			yield(genai.ChatEvent{Finish: &genai.Finish{Reason: genai.FinishStop}})
+			return nil
+		})
+	}}
+	desk := startWith(t, environment("OPENAI_BASE_URL="+server.Start(t)+"/v1", "OPENAI_MODEL=well-70b"), "-listen", "127.0.0.1:0")
+	way, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer way.Close()
+	var mu sync.Mutex
+	var conns []net.Conn
+	cut := func() {
+		mu.Lock()
+		defer mu.Unlock()
+		for _, c := range conns {
+			_ = c.Close()
+		}
+		conns = nil
+	}
+	defer cut()
+	go func() { // ends with the listener
+		for {
+			in, err := way.Accept()
+			if err != nil {
+				return
+			}
+			out, err := net.Dial("tcp", strings.TrimPrefix(desk.url, "http://"))
+			if err != nil {
+				_ = in.Close()
+				continue
+			}
+			mu.Lock()
+			conns = append(conns, in, out)
+			mu.Unlock()
+			for _, pair := range [][2]net.Conn{{in, out}, {out, in}} {
+				go func() { // ends with its connections, which cut closes
+					_, _ = io.Copy(pair[0], pair[1])
+					_ = pair[0].Close()
+				}()
+			}
+		}
+	}()
+	b.open("http://" + way.Addr().String())
+	b.write("#question", "What is a handler?")
+	b.click("#send")
+	said := func() string {
+		return b.eval("return [...document.querySelectorAll('.turn.desk')].at(-1)?.textContent || ''")
+	}
+	waitFor(t, "the beginning", func() bool { return strings.HasPrefix(said(), "A handler") })
+	cut()
+	close(more)
+	waitFor(t, "the whole answer", func() bool {
+		return b.eval("return document.querySelector('#send').textContent") == "Ask" && strings.HasPrefix(said(), "A handler is a function [1].")
+	})
+	if n := asked.Load(); n != 1 {
+		t.Errorf("the model was asked %d times", n)
+	}
+	if n := b.eval("return document.querySelectorAll('.turn.mine').length"); n != "1" {
+		t.Errorf("the person has asked %s times", n)
+	}
+	b.picture("8-lost")
 }

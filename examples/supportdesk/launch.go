@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -24,13 +26,24 @@ const stopGrace = 15 * time.Second
 
 // launch runs each service as a process of its own, from this very program, until ctx ends. The desk listens on listen
 // and the others on the ports after it. A service that dies does not take the others with it; launch says how to start
-// it again.
-func launch(ctx context.Context, listen string, extra []string, out io.Writer) error {
+// it again. With a folder of keys the services know each other by those, which are made if there are none.
+func launch(ctx context.Context, listen, keys string, extra []string, out io.Writer) error {
 	program, err := os.Executable()
 	if err != nil {
 		return err
 	}
-	commands, err := commandLines(program, listen, extra)
+	scheme := "http://"
+	if keys != "" {
+		scheme, extra = "https://", append(extra, "-keys", keys)
+		if _, err := os.Stat(filepath.Join(keys, authorityFile)); errors.Is(err, fs.ErrNotExist) {
+			host, _, _ := net.SplitHostPort(listen) // commandLines says what is wrong with it
+			err = makeKeys(keys, host)
+			if err != nil {
+				return err
+			}
+		}
+	}
+	commands, err := commandLines(program, listen, scheme, extra)
 	if err != nil {
 		return err
 	}
@@ -69,7 +82,7 @@ func orClean(err error) string {
 }
 
 // commandLines gives every service its address, and the desk the addresses of the others.
-func commandLines(program, listen string, extra []string) (map[string][]string, error) {
+func commandLines(program, listen, scheme string, extra []string) (map[string][]string, error) {
 	host, port, err := net.SplitHostPort(listen)
 	first, perr := strconv.Atoi(port)
 	if err != nil || perr != nil || first < 1 || first > 65535-len(contract.Services) {
@@ -81,7 +94,7 @@ func commandLines(program, listen string, extra []string) (map[string][]string, 
 		address := net.JoinHostPort(host, strconv.Itoa(first+i))
 		commands[service] = append([]string{program, "-serve", service, "-listen", address}, extra...)
 		if i > 0 {
-			at = append(at, service+"=http://"+address)
+			at = append(at, service+"="+scheme+address)
 		}
 	}
 	commands[contract.Services[0]] = append(commands[contract.Services[0]], "-at", strings.Join(at, ","))

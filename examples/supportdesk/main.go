@@ -43,6 +43,8 @@ func run(ctx context.Context, args []string, getenv func(string) string, in io.R
 	flags.SetOutput(errs)
 	question := flags.String("ask", "", "answer this `question` and end; \"-\" reads one question a line")
 	folder := flags.String("knowledge", "", "a `folder` of Markdown files to answer from, instead of the user guide")
+	keys := flags.String("keys", "", "a `folder` with keys, by which the services know each other; see -newkeys")
+	newKeys := flags.String("newkeys", "", "fill the folder of -keys with new keys for services on these `hosts`, separated by commas, and end")
 	insecure := flags.Bool("insecure", false, "allow -listen at an address that other machines reach; whoever reaches it may ask")
 	launched := flags.Bool("launch", false, "run each service as a process of its own, on this machine")
 	placed := transport.PlacementFlags(flags, getenv, contract.Services...)
@@ -59,6 +61,12 @@ func run(ctx context.Context, args []string, getenv func(string) string, in io.R
 	if err != nil {
 		return err
 	}
+	if *newKeys != "" {
+		if *keys == "" {
+			return &genai.Error{Kind: genai.InvalidRequest, Field: "-newkeys", Message: "say where the keys are to be, with -keys"}
+		}
+		return makeKeys(*keys, *newKeys)
+	}
 	if placement.Listen == "" && placement.Hosts("desk") && *question == "" {
 		placement.Listen = defaultListen
 	}
@@ -69,14 +77,26 @@ func run(ctx context.Context, args []string, getenv func(string) string, in io.R
 		if *folder != "" {
 			extra = []string{"-knowledge", *folder}
 		}
-		return launch(ctx, placement.Listen, extra, out)
+		if *insecure {
+			extra = append(extra, "-insecure")
+		}
+		return launch(ctx, placement.Listen, *keys, extra, out)
 	}
 
 	remote := &httptransport.Remote{Insecure: *insecure}
+	if *keys != "" {
+		if err := useKeys(remote, *keys, placement); err != nil {
+			return err
+		}
+	}
+	door := transport.Remote(remote)
+	if placement.Hosts("desk") {
+		door = doorway{remote}
+	}
 	sw := &transport.Switch{
 		Placement: placement,
 		Local:     &inproc.Network{},
-		Remotes:   []transport.Remote{remote},
+		Remotes:   []transport.Remote{door},
 		Listening: func(address string) { listening(out, placement, address) },
 	}
 	if err := sw.Check(); err != nil {
@@ -97,13 +117,13 @@ func run(ctx context.Context, args []string, getenv func(string) string, in io.R
 		},
 		Pages: pages,
 	}
-	ask := contract.Ask.Dial(sw)
+	ask := contract.Ask.Dial(sw.As(contract.Person))
 	switch *question {
 	case "":
-		go steer(in, out, sw) // ends with its input, or with the program
+		go steer(ctx, in, out, sw) // ends with its input, or with the program
 		err := sw.Run(ctx)
 		if errors.Is(err, genai.Precondition) {
-			return fmt.Errorf("%w; here that is the flag -insecure", err)
+			return fmt.Errorf("%w; here those are the flags -keys and -insecure", err)
 		}
 		return err
 	case "-":

@@ -73,7 +73,7 @@ func TestMoveModeration(t *testing.T) {
 	elsewhere.stop() // and what it still does is done to its end
 	more("checks here again", &here)
 	say("move moderation nowhere", "nowhere")
-	say("hello", "I understand: where;")
+	say("hello", "I understand:\n  where")
 	cancel()
 	people.Wait()
 }

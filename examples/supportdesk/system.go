@@ -18,6 +18,7 @@ import (
 	"github.com/dovetail-go/dovetail/examples/supportdesk/retrieval"
 	"github.com/dovetail-go/dovetail/genai"
 	"github.com/dovetail-go/dovetail/genai/openai"
+	"github.com/dovetail-go/dovetail/resilience"
 	"github.com/dovetail-go/dovetail/transport"
 )
 
@@ -30,8 +31,17 @@ type system struct {
 }
 
 // serve makes the services that live here, and puts them on the switch. It returns the pages of the desk, or nil if the
-// desk is elsewhere.
+// desk is elsewhere. What a service needs is dialled in its name, wherever it lives: that says in every process who may call what.
 func (s *system) serve(ctx context.Context) (http.Handler, error) {
+	asDesk := s.As("desk")
+	d := &desk.Desk{
+		Moderate: contract.Moderate.Dial(asDesk),
+		Search:   contract.Search.Dial(asDesk),
+		Answer:   contract.Answer.Dial(asDesk),
+		// It is outermost, so its number is that of all attempts at an answer: with the models, and the one of the offline model.
+		Again: &resilience.Retry{Attempts: 6, Retryable: desk.Lost},
+	}
+	health := contract.Health.Dial(asDesk)
 	if s.Hosts("moderation") {
 		contract.Moderate.Serve(s, moderation.Check)
 	}
@@ -54,13 +64,8 @@ func (s *system) serve(ctx context.Context) (http.Handler, error) {
 	if !s.Hosts("desk") {
 		return nil, nil
 	}
-	d := &desk.Desk{
-		Moderate: contract.Moderate.Dial(s),
-		Search:   contract.Search.Dial(s),
-		Answer:   contract.Answer.Dial(s),
-	}
 	contract.Ask.Serve(s, d.Ask)
-	return desk.Pages(contract.Health.Dial(s)), nil
+	return desk.Pages(health), nil
 }
 
 // index reads the knowledge base and says how far it is.

@@ -3,26 +3,32 @@
 package contract
 
 import (
+	"time"
+
 	"github.com/dovetail-go/dovetail/genai"
 	"github.com/dovetail-go/dovetail/transport"
 )
 
-// The operations. What is safe may be repeated freely; an answer costs money, so nobody repeats it unasked.
+// The operations. What is safe may be repeated freely. An answer costs money, so it is repeated under the key of its question only: then
+// it is the same answer, paid for once. Who has lost the connection comes back for it within Keep.
 var (
 	// Ask answers a question: the desk's own operation, which the page and the command line call.
-	Ask = transport.Op[*Question, *genai.Stream[Update]]{Name: "desk.ask"}
+	Ask = transport.Op[*Question, *genai.Stream[Update]]{Name: "desk.ask", Idempotency: transport.Keyed, Keep: time.Minute}
 	// Moderate says whether a text may go on, and in what form.
 	Moderate = transport.Op[*genai.ModerationRequest, *genai.Verdict]{Name: "moderation.check", Idempotency: transport.Safe}
 	// Search finds passages of the knowledge base.
 	Search = transport.Op[*SearchRequest, *Passages]{Name: "retrieval.search", Idempotency: transport.Safe}
 	// Answer continues a conversation with a model.
-	Answer = transport.Op[*genai.ChatRequest, *genai.Stream[genai.ChatEvent]]{Name: "answers.chat"}
+	Answer = transport.Op[*genai.ChatRequest, *genai.Stream[genai.ChatEvent]]{Name: "answers.chat", Idempotency: transport.Keyed, Keep: time.Minute}
 	// Health tells how the models behind Answer are.
 	Health = transport.Op[*HealthRequest, *ModelHealth]{Name: "answers.health", Idempotency: transport.Safe}
 )
 
 // Services are the names that a placement may use.
 var Services = []string{"desk", "moderation", "retrieval", "answers"}
+
+// Person is who calls the desk, and nothing else.
+const Person = "person"
 
 // A Question is what a person asks, and what was said before.
 type Question struct {

@@ -4,6 +4,8 @@ package desk
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"strings"
@@ -12,13 +14,22 @@ import (
 
 	"github.com/dovetail-go/dovetail/examples/supportdesk/contract"
 	"github.com/dovetail-go/dovetail/genai"
+	"github.com/dovetail-go/dovetail/transport"
 )
 
-// A Desk answers questions with the help of three services. All fields are needed.
+// A Desk answers questions with the help of three services, which are needed.
 type Desk struct {
 	Moderate genai.Moderator
 	Search   genai.Handler[*contract.SearchRequest, *contract.Passages]
 	Answer   genai.Chat
+
+	// Again repeats the answers that were lost on the way, of questions with a key; nil means that nobody does.
+	Again genai.Policy
+}
+
+// Lost reports whether an answer was lost on the way: it is being made, or was made, and is there for whoever asks under the same key.
+func Lost(err error) bool {
+	return errors.Is(err, genai.Unavailable) && genai.AsError(err).Started != genai.StartedNo
 }
 
 // The limits of a question, in bytes. What is longer than a letter is not a question to a support desk.
@@ -120,7 +131,7 @@ func (c *conversation) stream(ctx context.Context, text string, history []contra
 	req.Messages = append(req.Messages, genai.User(text))
 
 	ledger := &genai.Ledger{Context: ctx}
-	stream, err := c.Answer(ledger, req)
+	stream, err := c.keyed(ctx)(ledger, req)
 	if err != nil {
 		if said := c.tried(ledger); said != nil {
 			return said
@@ -147,6 +158,19 @@ func (c *conversation) stream(ctx context.Context, text string, history []contra
 		}
 	}
 	return c.tried(ledger)
+}
+
+// keyed returns the handler for the answer to a question that may have a key: then the answer has one of its own.
+func (c *conversation) keyed(ctx context.Context) genai.Chat {
+	key := transport.Metadata(ctx, transport.Key)
+	if key == "" || c.Again == nil {
+		return c.Answer
+	}
+	own := sha256.Sum256([]byte(key)) // which has a good length
+	return func(ctx context.Context, req *genai.ChatRequest) (*genai.Stream[genai.ChatEvent], error) {
+		ctx = transport.WithMetadata(ctx, transport.Key, "answer-"+hex.EncodeToString(own[:16]))
+		return genai.With(c.Answer, c.Again)(ctx, req)
+	}
 }
 
 // tried says what was tried with the models, if that was more than one attempt.
