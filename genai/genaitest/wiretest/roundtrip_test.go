@@ -87,7 +87,7 @@ func TestRecordedRoundTrip(t *testing.T) {
 				}
 			}
 			plain := bare(req)
-			text, err := said(t.Context(), r, plain)
+			text, err := resaid(t.Context(), r, plain)
 			if genai.KindOf(err) == genai.Unsupported && strings.Contains(r.ID, "image_tool_result") {
 				continue // the result of a tool is text only in this interface
 			}
@@ -130,8 +130,8 @@ func heard(r recordedtest.Exchange) (*genai.ChatRequest, error) {
 	return model.Calls()[0].Request, nil
 }
 
-// said returns what our client of the same interface sends for a request.
-func said(ctx context.Context, r recordedtest.Exchange, req *genai.ChatRequest) (string, error) {
+// resaid returns what our client of the same interface sends for a request.
+func resaid(ctx context.Context, r recordedtest.Exchange, req *genai.ChatRequest) (string, error) {
 	replay := &recordedtest.Replay{Status: http.StatusBadRequest, Body: "{}"}
 	base, via := "http://"+r.Provider+".test", replay.Client() // which says whose dialect is spoken
 	var chat genai.Chat
