@@ -60,6 +60,7 @@ func TestFoldChat(t *testing.T) {
 			if err != nil || string(got) != c.want {
 				t.Errorf("\n got %s\nwant %s", got, c.want)
 			}
+			resp.ID, resp.Model, resp.Finish, resp.Usage = "id", "m", genai.Finish{Reason: genai.FinishOther, Raw: "solar_flare"}, &genai.Usage{Input: 3}
 			again, err := genai.FoldChat(feed(nil, resp.Events()...))
 			if err != nil || !reflect.DeepEqual(again, resp) {
 				t.Errorf("taken apart and put together:\n got %+v\nwant %+v", again, resp)

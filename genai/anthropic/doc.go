@@ -24,5 +24,6 @@
 //
 // The signature of a thought, a redacted thought, the citations of a text and what the provider's own tools did are
 // [genai.Opaque], with the host of the server as their origin. Keep an answer as it came and send it back with the next
-// question: they then go back unchanged, and to no other host.
+// question: they then go back unchanged, and to no other host. An answer that another provider began, and that goes on here
+// behind the results of its tools, is not thought about with a budget, since the interface refuses that.
 package anthropic

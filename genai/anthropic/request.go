@@ -117,6 +117,7 @@ func (e *encoder) prompt(req *genai.ChatRequest, model string) prompt {
 	e.messages(&p, req.Messages)
 	e.tools(&p, req)
 	e.reasoning(&p, req.Reasoning)
+	p.resume()
 	e.format(&p, req.Format)
 	return p
 }

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// An Amount is money: a number of picodollars, of which a US dollar has 10^12. A token may cost a few thousand of them. The
-// largest Amount is over nine million dollars.
+// An Amount is money: a number of picodollars, of which a US dollar has 10^12. The cheapest tokens cost a few thousand of
+// them each. The largest Amount is over nine million dollars.
 type Amount int64
 
 // Dollar is a US dollar.

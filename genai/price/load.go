@@ -11,12 +11,18 @@ import (
 	"github.com/dovetail-go/dovetail/genai"
 )
 
-// Load reads a table in one of three forms, which it tells apart by itself: that of the table of this package (dollars for a
-// million tokens, with a date), the model_prices_and_context_window.json of LiteLLM (dollars for a token), and the
-// api.json of models.dev (dollars for a million tokens, by provider). Of the last, models are called "provider/model", and
-// those of the providers who made them by their own name too. Models without a price are left out, and so are those whose
-// price depends on something else than tokens and the length of the prompt; fields that are not understood are passed
-// over: these files grow.
+// Load reads a table in one of three forms, which it tells apart by itself: that of the table of this package (below), the
+// model_prices_and_context_window.json of LiteLLM (dollars for a token), and the api.json of models.dev (dollars for a
+// million tokens, by provider). Of the last, models are called "provider/model", and those of the providers who made them
+// by their own name too. Models without a price are left out, and so are those whose price depends on something else than
+// tokens and the length of the prompt; fields that are not understood are passed over: these files grow.
+//
+// The form of this package has a date, and dollars for a million tokens; what is not known is left out:
+//
+//	{"as_of": "2026-10-01", "source": "our contract", "models": {
+//		"ours": {"input": 0.5, "output": 2, "cache_read": 0.05, "cache_write": 0.6, "reasoning": 3,
+//			"tiers": [{"above": 200000, "input": 1, "output": 4}]}
+//	}}
 func Load(r io.Reader) (*Table, error) {
 	text, err := io.ReadAll(r)
 	if err != nil {

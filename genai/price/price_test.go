@@ -158,6 +158,10 @@ func TestLoad(t *testing.T) {
 		"LiteLLM": {liteLLM, map[string]price.Price{"gpt-x": x, "tiny": {Input: price.PerMillion(0.0028), Output: price.PerMillion(0.28), Reasoning: price.PerMillion(0.3)}}},
 		"models.dev": {modelsDev, map[string]price.Price{"google/gem-x": x, "gem-x": x, "older/a": x, "older/both": x, "reseller/gem-x": {Input: price.PerMillion(2), Output: price.PerMillion(11)},
 			"reseller/free": {Input: price.PerMillion(0), Output: price.PerMillion(0)}}},
+		"as documented": {`{"as_of": "2026-10-01", "source": "our contract", "models": {
+			"ours": {"input": 0.5, "output": 2, "cache_read": 0.05, "cache_write": 0.6, "reasoning": 3,
+				"tiers": [{"above": 200000, "input": 1, "output": 4}]}
+		}}`, map[string]price.Price{"ours": {Input: price.PerMillion(0.5), Output: price.PerMillion(2), CacheRead: price.PerMillion(0.05), CacheWrite: price.PerMillion(0.6), Reasoning: price.PerMillion(3), Tiers: tier(1, 4)}}},
 		"ours": {`{"as_of": "2026-05-01", "models": {"a": {"input": 0.1234567, "tiers": [{"above": 5, "output": 1}]}}}`,
 			map[string]price.Price{"a": {Input: new(price.Amount(123457)), Tiers: []price.Tier{{Above: 5, Price: price.Price{Output: price.PerMillion(1)}}}}}},
 	} {

@@ -110,6 +110,20 @@ var bads = map[string]bad{
 		}
 		return []genai.ChatEvent{e}
 	})},
+	"swaps the counts": {"answers/usage", around(func(e genai.ChatEvent) []genai.ChatEvent {
+		if u := e.Usage; u != nil {
+			e.Usage = &genai.Usage{Input: u.Output, Output: u.Input}
+		}
+		return []genai.ChatEvent{e}
+	})},
+	"answers once": {"answers/twice", func(model *genaitest.Model) genai.Chat {
+		return func(ctx context.Context, req *genai.ChatRequest) (*genai.Stream[genai.ChatEvent], error) {
+			if len(model.Calls()) > 0 {
+				return nil, genai.Errorf(genai.Internal, "it is worn out")
+			}
+			return model.Chat(ctx, req)
+		}
+	}},
 	"knows one reason only": {"answers/finish: length", around(func(e genai.ChatEvent) []genai.ChatEvent {
 		if e.Finish != nil {
 			e.Finish.Reason = genai.FinishStop
@@ -147,6 +161,12 @@ var bads = map[string]bad{
 		}
 		return err
 	})},
+	"lingers at the end": {"time/end", ends(func(err error) error {
+		time.Sleep(time.Second)
+		return err
+	})},
+	"goes on for a while":         {"leaving/behind a piece", detached},
+	"goes on behind the deadline": {"leaving/deadline behind a piece", detached},
 	"repeats": {"failures/overloaded", func(model *genaitest.Model) genai.Chat {
 		return func(ctx context.Context, req *genai.ChatRequest) (*genai.Stream[genai.ChatEvent], error) {
 			s, err := model.Chat(ctx, req)
@@ -209,6 +229,16 @@ func plainly(messages []genai.Message) (plain []genai.Message) {
 		plain = append(plain, genai.Message{Role: m.Role, Parts: []genai.Part{{Text: m.Text()}}})
 	}
 	return plain
+}
+
+// detached asks for whole minutes, whether or not its caller waits.
+func detached(model *genaitest.Model) genai.Chat {
+	return func(ctx context.Context, req *genai.ChatRequest) (*genai.Stream[genai.ChatEvent], error) {
+		own, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Minute)
+		s, err := model.Chat(own, req)
+		genai.Finally(s, err, func(error) { cancel() })
+		return s, err
+	}
 }
 
 // TestFails: whoever does one thing wrong is found out.

@@ -300,6 +300,29 @@ func TestSecrets(t *testing.T) {
 	}
 }
 
+// TestShortSecrets: a short text is a key where keys are sent, however the name of the header is written, and elsewhere it is
+// not: it may stand anywhere.
+func TestShortSecrets(t *testing.T) {
+	for name, hidden := range map[string]bool{"api-key": true, "X-Api-Key": true, "X-Max-Tokens": false, "Accept": false} {
+		file := filepath.Join(t.TempDir(), "tape.jsonl")
+		record := &wiretest.Record{File: file, Next: sender(func(*http.Request) (*http.Response, error) {
+			return &http.Response{StatusCode: 200, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(`{"limit": 100000}`))}, nil
+		})}
+		req := httptest.NewRequest(http.MethodGet, "http://host/limits", nil)
+		req.Header[name] = []string{"100000"}
+		resp, err := record.RoundTrip(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.Copy(io.Discard, resp.Body); err != nil {
+			t.Fatal(err)
+		}
+		if text, err := os.ReadFile(file); err != nil || bytes.Contains(text, []byte("100000")) == hidden {
+			t.Errorf("%s: %s, %v", name, text, err)
+		}
+	}
+}
+
 // TestRecordCompressed: a client that asks for compressed answers gets plain ones, which can be scrubbed and played.
 func TestRecordCompressed(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "tape.jsonl")
