@@ -141,7 +141,9 @@ func TestOllamaServer(t *testing.T) {
 	o := &openai.Client{BaseURL: url + "/v1", Model: "m"}
 	a := &anthropic.Client{BaseURL: url + "/v1", Model: "m"}
 	l := &ollama.Client{BaseURL: url, Model: "m"}
-	fold := func(h genai.Chat) genai.Handler[*genai.ChatRequest, *genai.ChatResponse] { return genai.Collect(h, genai.FoldChat) }
+	fold := func(h genai.Chat) genai.Handler[*genai.ChatRequest, *genai.ChatResponse] {
+		return genai.Collect(h, genai.FoldChat)
+	}
 	for name, h := range map[string]genai.Handler[*genai.ChatRequest, *genai.ChatResponse]{
 		"chat completions": o.Complete, "chat completions, streamed": fold(o.Chat),
 		"responses": o.Respond, "responses, streamed": fold(o.Responses),
