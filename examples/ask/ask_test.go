@@ -12,6 +12,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/dovetail-go/dovetail/genai"
 	"github.com/dovetail-go/dovetail/genai/genaitest"
@@ -155,6 +157,14 @@ func TestMisuse(t *testing.T) {
 	}
 }
 
+// TestNobodyThere: a server that does not run is asked again, and then it is said what to look at.
+func TestNobodyThere(t *testing.T) {
+	out, errs, code := run(t, nil, []string{"OLLAMA_HOST=127.0.0.1:1"}, "-model", "ollama:llama3.2", "hi")
+	if out != "" || !strings.Contains(errs, "is the server running") || code != failed {
+		t.Errorf("%q, %q, %d", out, errs, code)
+	}
+}
+
 func TestPictures(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "a.png")
 	png := []byte("\x89PNG\r\n\x1a\nrest")
@@ -179,6 +189,38 @@ func TestOffline(t *testing.T) {
 	out, errs, code := run(t, nil, nil, "What is a handler?")
 	if !strings.Contains(out, "no language model") || !strings.Contains(out, "4 words") || !strings.Contains(errs, "the cost is unknown") || code != 0 {
 		t.Errorf("%q, %q, %d", out, errs, code)
+	}
+}
+
+// TestTerminal: on a terminal an answer is shown, and not obeyed; through a pipe it goes as it is.
+func TestTerminal(t *testing.T) {
+	const said, shown = "a\x1b[31mb\x1b]0;title\x07\u009b2Jc\td\r\n日本", "a[31mb]0;title2Jc\td\n日本\n"
+	server := &wiretest.Server{Chat: genaitest.Script(genaitest.Pieces(said, "\x07").Times(2)).Chat}
+	base := server.Start(t) + "/v1"
+	for want, tty := range map[string]bool{shown: true, said + "\x07\n": false} {
+		var out, errs bytes.Buffer
+		here := terminal{out: &out, errs: &errs, shown: tty, getenv: func(name string) string { return map[string]string{"OPENAI_BASE_URL": base}[name] }}
+		if code := here.run(t.Context(), []string{"-model", "openai:gpt-5-mini", "hi"}); code != 0 || out.String() != want {
+			t.Errorf("on a terminal %v: %q, want %q; %s", tty, out.String(), want, errs.String())
+		}
+	}
+}
+
+// TestSpinner: it moves until it is stopped, and leaves nothing behind.
+func TestSpinner(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var screen bytes.Buffer
+		s := spin(&screen, true)
+		time.Sleep(550 * time.Millisecond)
+		s.stop()
+		s.stop()
+		if want := "\r| \r/ \r- \r\\ \r| \r\x1b[K"; screen.String() != want {
+			t.Errorf("%q, want %q", screen.String(), want)
+		}
+	})
+	var screen bytes.Buffer
+	if spin(&screen, false).stop(); screen.Len() > 0 {
+		t.Errorf("nobody looks at %q", screen.String())
 	}
 }
 

@@ -10,7 +10,9 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
+	"unicode"
 
 	"github.com/dovetail-go/dovetail/genai"
 	"github.com/dovetail-go/dovetail/genai/price"
@@ -26,7 +28,10 @@ const (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	t := terminal{in: os.Stdin, out: os.Stdout, errs: os.Stderr, getenv: os.Getenv, piped: !interactive(os.Stdin), spins: interactive(os.Stderr)}
+	t := terminal{
+		in: os.Stdin, out: os.Stdout, errs: os.Stderr, getenv: os.Getenv, piped: !interactive(os.Stdin),
+		shown: interactive(os.Stdout), spins: interactive(os.Stderr) && os.Getenv("TERM") != "dumb",
+	}
 	code := t.run(ctx, os.Args[1:])
 	stop()
 	os.Exit(code)
@@ -44,7 +49,8 @@ type terminal struct {
 	out, errs io.Writer
 	getenv    func(string) string
 	piped     bool // in is a part of the question
-	spins     bool // errs is looked at by a person
+	shown     bool // out is looked at by a person
+	spins     bool // so is errs, where what was written can be taken back
 }
 
 func (t terminal) run(ctx context.Context, args []string) int {
@@ -82,6 +88,8 @@ func (t terminal) complain(err error, code int) int {
 			text = "the answer was cut: " + text
 		case e.Kind == genai.Unauthenticated:
 			text += "; is the key right, and of this provider?"
+		case e.Kind == genai.Unavailable && e.Started == genai.StartedNo:
+			text += "; is the server running, and reached under this address?"
 		}
 	}
 	fmt.Fprintln(t.errs, "ask:", text)
@@ -101,8 +109,13 @@ func (t terminal) print(ctx context.Context, chat genai.Chat, q *question) (*gen
 		for event, err := range stream.All() {
 			if text := event.Text + event.Refusal; text != "" {
 				spinner.stop()
+				if t.shown {
+					text = harmless(text)
+				}
 				_, _ = io.WriteString(t.out, text) // whoever closes the pipe has read enough, and the signal for that ends us
-				last = text[len(text)-1]
+				if text != "" {
+					last = text[len(text)-1]
+				}
 			}
 			if !yield(event, err) {
 				return
@@ -125,11 +138,21 @@ func (t terminal) print(ctx context.Context, chat genai.Chat, q *question) (*gen
 	return answer, q.check(answer)
 }
 
+// harmless leaves out what a terminal obeys instead of showing it. A model says what others may have put into its prompt.
+func harmless(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) && r != '\n' && r != '\t' {
+			return -1
+		}
+		return r
+	}, text)
+}
+
 // report says what the answer has used and cost.
 func (t terminal) report(name string, answer *genai.ChatResponse) {
-	u := answer.Usage
+	name, u := strings.TrimSuffix(name, ":"), answer.Usage
 	if u == nil {
-		fmt.Fprintf(t.errs, "[%s: the provider does not say what it has used]\n", name)
+		fmt.Fprintf(t.errs, "[%s: what it has used is unknown]\n", name)
 		return
 	}
 	atLeast := ""

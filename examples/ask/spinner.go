@@ -25,7 +25,7 @@ func spin(w io.Writer, wanted bool) spinner {
 		for i := 0; ; i++ {
 			select {
 			case <-tick.C:
-				fmt.Fprintf(w, "\r%c ", []rune("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏")[i%10])
+				fmt.Fprintf(w, "\r%c ", `|/-\`[i%4]) // which every terminal has
 			case <-quit:
 				fmt.Fprint(w, "\r\x1b[K") // the line is clean again
 				return

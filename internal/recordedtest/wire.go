@@ -126,7 +126,7 @@ func (w Wire) CheckForms(t *testing.T, all []Exchange) int {
 
 // cuts is how many events of a stream are cut, so that none takes longer than all others together. Of a longer stream these are its first
 // ones, its last ones, and others at random.
-func cuts(body string) int { return min(max(4<<20/(len(body)+1), 20), 120) }
+func cuts(body string) int { return min(max(1<<20/(len(body)+1), 16), 120) }
 
 // CheckCuts cuts each stream among all: behind each event, inside of each, and where only its empty line is missing. Before the end
 // of the answer that must be Truncated, with what has come until then and no tool call that could be run; from there on it
@@ -151,7 +151,12 @@ func (w Wire) CheckCuts(t *testing.T, all []Exchange) int {
 			body, most := "", cuts(r.Body)
 			for i, event := range events {
 				if n := len(events); n <= most || i < 5 || i >= n-10 || rnd.IntN(n) < most-15 {
-					for at, counts := range map[int]bool{0: false, len(event) / 2: false, len(event) - len(between): true, len(event): true} {
+					// Where the stream ends inside of the event, and whether the event counts then.
+					places := map[int]bool{len(event) / 2: false, len(event) - len(between): true, len(event): true}
+					if i == 0 {
+						places[0] = false
+					}
+					for at, counts := range places {
 						n := i // of the events that have come
 						if counts {
 							n++
@@ -159,7 +164,7 @@ func (w Wire) CheckCuts(t *testing.T, all []Exchange) int {
 						switch {
 						case n < first:
 							w.cut(t, r, body+event[:at], false, want, seed)
-						case n >= last && (counts || at == 0): // inside of what follows the end, a client may say either
+						case n >= last && counts: // inside of what follows the end, a client may say either
 							w.cut(t, r, body+event[:at], true, want, seed)
 						}
 					}
