@@ -3,6 +3,7 @@ package exchange
 import (
 	"io"
 	"strings"
+	"time"
 
 	"github.com/dovetail-go/dovetail/internal/jsonscan"
 	"github.com/dovetail-go/dovetail/internal/sse"
@@ -53,10 +54,32 @@ func (e *Events) begin() error {
 	return nil
 }
 
+// silence is how long an answer that may count as complete waits for the rest: its usage, a sentinel, the end of the body. Some
+// servers say nothing more, and leave the connection open.
+const silence = 5 * time.Second
+
+// next reads an event, if there is one. silent says that nothing more is coming behind an answer that may count as complete.
+func (e *Events) next() (event sse.Event, err error, silent bool) {
+	if !e.Finished() {
+		event, err = e.reader.Next()
+		return event, err, false
+	}
+	r := e.reply
+	timer := time.AfterFunc(silence, r.cancel)
+	event, err = e.reader.Next()
+	if !timer.Stop() && err != nil && r.parent.Err() == nil {
+		return event, nil, true
+	}
+	return event, err, false
+}
+
 // advance reads the next event of the stream.
 func (e *Events) advance() error {
 	r := e.reply
-	event, err := e.reader.Next()
+	event, err, silent := e.next()
+	if silent {
+		return io.EOF
+	}
 	if err == nil {
 		if err = e.Take(event.Type, event.Data); err == io.EOF {
 			r.Drain()

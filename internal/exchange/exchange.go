@@ -55,13 +55,13 @@ type Exchange struct {
 
 // A requestBody can be read once: without a way back to its start, net/http never sends it a second time by itself.
 type requestBody struct {
-	bytes.Reader
-	begun atomic.Bool // net/http had a connection and asked for bytes
+	bytes bytes.Reader // not embedded: its WriteTo would go past begun
+	begun atomic.Bool  // net/http had a connection and asked for bytes
 }
 
 func (b *requestBody) Read(p []byte) (int, error) {
 	b.begun.Store(true)
-	return b.Reader.Read(p)
+	return b.bytes.Read(p)
 }
 
 func (b *requestBody) Close() error { return nil }
@@ -104,7 +104,7 @@ func (x *Exchange) Max() int {
 // success. Its body is then open, and up to the caller. body is JSON unless h says otherwise. h is changed: the fields of the
 // Server win over it.
 func (x *Exchange) Post(ctx context.Context, path string, h http.Header, body []byte) error {
-	x.body.Reset(body)
+	x.body.bytes.Reset(body)
 	if h["Content-Type"] == nil {
 		h["Content-Type"] = []string{"application/json"}
 	}

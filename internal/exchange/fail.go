@@ -69,10 +69,26 @@ func (x *Exchange) problem(body []byte, status int) *genai.Error {
 	if e.Message == "" && status != 0 {
 		e.Message = http.StatusText(status)
 	}
+	if status != 0 {
+		x.advised(e, p)
+	}
 	if status == 0 {
 		e.Started = genai.StartedYes
 	}
 	return e
+}
+
+// advised heeds what the server says about repeating the request. That it is of no use is Final. That it is of use counts where
+// nothing but the status says what is wrong: the server is not able to, at the moment.
+func (x *Exchange) advised(e *genai.Error, p Problem) {
+	switch x.Resp.Header.Get("X-Should-Retry") {
+	case "false":
+		e.Final = e.Kind.Retryable()
+	case "true":
+		if e.Kind == genai.InvalidRequest && p.Code == "" {
+			e.Kind = genai.Overloaded
+		}
+	}
 }
 
 // raw returns what is kept of the body of a failure. One out of a file is not kept: the request is not there that it may quote.
