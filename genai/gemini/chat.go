@@ -35,7 +35,7 @@ func (c *Client) ask(ctx context.Context, req *genai.ChatRequest, stream bool) (
 	if err != nil {
 		return nil, err
 	}
-	model, body, err := c.encodeChat(x, req)
+	model, body, err := c.encodeChat(x, req, false)
 	if err != nil {
 		return nil, err
 	}

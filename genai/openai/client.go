@@ -48,8 +48,8 @@ type ask struct {
 }
 
 // encoder returns what writes a request to the server.
-func (x ask) encoder() *encoder {
-	return &encoder{exchange.Check{X: x.Exchange, Provider: x.provider}, x.dialect, x.Base.Host}
+func (x ask) encoder(paths bool) *encoder {
+	return &encoder{exchange.Check{X: x.Exchange, Provider: x.provider, Paths: paths}, x.dialect, x.Base.Host}
 }
 
 // begin makes an exchange, unless the client is not set up for it.

@@ -1,6 +1,7 @@
 package exchange
 
 import (
+	"bytes"
 	"io"
 	"strings"
 	"time"
@@ -36,8 +37,18 @@ func (r *Reply) Events(e *Events) {
 func (e *Events) begin() error {
 	r := e.reply
 	r.Read = e.advance
-	e.reader = sse.NewReader(r.x.Resp.Body, r.x.Max())
 	contentType := r.x.Resp.Header.Get("Content-Type")
+	if strings.HasPrefix(contentType, "application/json") {
+		data, err := ReadAll(r.x.Resp.Body, r.x.Resp.ContentLength, r.x.Max())
+		if err != nil {
+			return r.x.Cut(r.ctx, err)
+		}
+		if data = bytes.TrimLeft(bytes.TrimPrefix(data, []byte("\xef\xbb\xbf")), "\r\n"); len(data) == 0 {
+			return r.x.Cut(r.ctx, Ended(io.EOF, false))
+		}
+		return e.judge(e.Whole(data))
+	}
+	e.reader = sse.NewReader(r.x.Resp.Body, r.x.Max())
 	first, err := e.reader.Peek()
 	switch {
 	case err != nil:

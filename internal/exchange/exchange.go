@@ -135,12 +135,7 @@ func (x *Exchange) send(ctx context.Context, method, path string, h http.Header,
 	case length > 0:
 		req.Body = &x.body
 	}
-	var client http.Client
-	if x.server.HTTP != nil {
-		client = *x.server.HTTP
-	}
-	client.CheckRedirect = stay
-	resp, err := client.Do(req)
+	resp, err := x.roundTrip(req)
 	if err != nil {
 		return x.unreachable(ctx, err)
 	}
@@ -154,6 +149,27 @@ func (x *Exchange) send(ctx context.Context, method, path string, h http.Header,
 		return err
 	}
 	return failure
+}
+
+// roundTrip does what http.Client.Do does, as far as it is needed here: most of that is about redirects, which are not followed.
+func (x *Exchange) roundTrip(req *http.Request) (*http.Response, error) {
+	var client http.Client
+	if x.server.HTTP != nil {
+		client = *x.server.HTTP
+	}
+	if client.Jar != nil || client.Timeout != 0 || req.URL.User != nil { // which becomes a header
+		client.CheckRedirect = stay
+		return client.Do(req)
+	}
+	transport := client.Transport
+	if transport == nil {
+		transport = http.DefaultTransport
+	}
+	resp, err := transport.RoundTrip(req)
+	if err == nil && (resp == nil || resp.Body == nil) {
+		return nil, errors.New("the transport has returned neither an answer nor an error")
+	}
+	return resp, err
 }
 
 // stay keeps a redirect from being followed: the key would go to whoever it names.
