@@ -17,6 +17,9 @@ import (
 
 const defaultMax = 64 << 20
 
+// Headers that every request has. Whoever adds to one of them gets a slice of their own.
+var userAgent, jsonType = []string{"dovetail"}, []string{"application/json"}
+
 // A Server is who is asked, and in which language.
 type Server struct {
 	Name    string // what errors call the server; empty: its host
@@ -106,7 +109,7 @@ func (x *Exchange) Max() int {
 func (x *Exchange) Post(ctx context.Context, path string, h http.Header, body []byte) error {
 	x.body.bytes.Reset(body)
 	if h["Content-Type"] == nil {
-		h["Content-Type"] = []string{"application/json"}
+		h["Content-Type"] = jsonType
 	}
 	return x.send(ctx, http.MethodPost, path, h, int64(len(body)))
 }
@@ -121,7 +124,7 @@ func (x *Exchange) send(ctx context.Context, method, path string, h http.Header,
 	u.Path = strings.TrimSuffix(u.Path, "/") + path
 	u.RawPath = ""
 	u.Fragment = ""
-	h["User-Agent"] = []string{"dovetail"}
+	h["User-Agent"] = userAgent
 	for name, values := range x.server.Header {
 		h[http.CanonicalHeaderKey(name)] = values
 	}
