@@ -3,6 +3,7 @@ package gemini_test
 import (
 	"context"
 	"net/http"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -30,6 +31,37 @@ func TestEnds(t *testing.T) {
 	whole := on(func(c *gemini.Client, ctx context.Context) (*genai.ChatResponse, error) { return c.Complete(ctx, ask) })
 	t.Run("chat", func(t *testing.T) { recordedtest.CheckEnds(t, "text/event-stream", events, "Hello world", streamed) })
 	t.Run("complete", func(t *testing.T) { recordedtest.CheckEnds(t, "application/json", document, "Hello world", whole) })
+}
+
+// TestOneEnd: several documents may have a reason to finish; one end is told, and a count of tokens as often as it changes.
+func TestOneEnd(t *testing.T) {
+	counted := func(n string) string {
+		return `{"candidates":[{"content":{"parts":[{"text":"a"}]}}],"usageMetadata":{"promptTokenCount":` + n + `},"modelVersion":"real"}`
+	}
+	replay := &recordedtest.Replay{Body: data(counted("9"), counted("9"), done(`{"text":"b"}`, "STOP"), counted("8"), done(`{"text":"c"}`, "MAX_TOKENS"), counted("7"))}
+	s, err := (&gemini.Client{Key: "k", Model: "m", HTTP: replay.Client()}).Chat(t.Context(), ask)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ends []genai.Finish
+	var inputs []int
+	for e, err := range s.All() {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e.Finish != nil {
+			ends = append(ends, *e.Finish)
+		}
+		if e.Usage != nil {
+			inputs = append(inputs, e.Usage.Input)
+		}
+	}
+	if !slices.Equal(ends, []genai.Finish{{Reason: genai.FinishLength, Raw: "MAX_TOKENS"}}) {
+		t.Errorf("the ends are %+v", ends)
+	}
+	if len(inputs) == 0 || inputs[0] != 9 || len(slices.Compact(slices.Clone(inputs))) != len(inputs) {
+		t.Errorf("counted %v", inputs)
+	}
 }
 
 // TestSilentEnd: an answer whose end was told is complete, also if the server then neither goes on nor hangs up. One whose end was

@@ -22,6 +22,9 @@ type Events struct {
 	// Finished reports whether an answer that just stops may count as complete.
 	Finished func() bool
 
+	// End tells the end of an answer that just stopped, and counts as complete; nil: it was told.
+	End func()
+
 	reply  *Reply
 	reader *sse.Reader
 }
@@ -89,7 +92,7 @@ func (e *Events) advance() error {
 	r := e.reply
 	event, err, silent := e.next()
 	if silent {
-		return io.EOF
+		return e.end()
 	}
 	if err == nil {
 		if err = e.Take(event.Type, event.Data); err == io.EOF {
@@ -109,9 +112,16 @@ func (e *Events) advance() error {
 		begun = false
 	}
 	if !begun && e.Finished() {
-		return io.EOF
+		return e.end()
 	}
 	return r.x.Cut(r.ctx, Ended(err, true))
+}
+
+func (e *Events) end() error {
+	if e.End != nil {
+		e.End()
+	}
+	return io.EOF
 }
 
 // judge makes an Error of this exchange out of any error but io.EOF.
