@@ -72,6 +72,9 @@ func (x *Exchange) problem(body []byte, status int) *genai.Error {
 	if status != 0 {
 		x.advised(e, p)
 	}
+	if x.kept() {
+		e.Message, e.Raw = unquoted(e.Message), ""
+	}
 	if status == 0 {
 		e.Started = genai.StartedYes
 	}
@@ -91,15 +94,17 @@ func (x *Exchange) advised(e *genai.Error, p Problem) {
 	}
 }
 
-// raw returns what is kept of the body of a failure. One out of a file is not kept: the request is not there that it may quote.
-func (x *Exchange) raw(body []byte) string {
-	if x.server.HTTP != nil {
-		if _, ok := x.server.HTTP.Transport.(*Kept); ok {
-			return ""
-		}
+// kept reports whether the answer comes out of a file, and so is not one to the request of this exchange.
+func (x *Exchange) kept() bool {
+	if x.server.HTTP == nil {
+		return false
 	}
-	return string(body[:min(len(body), 5*maxErrorRaw)])
+	_, kept := x.server.HTTP.Transport.(*Kept)
+	return kept
 }
+
+// raw returns as much of the body of a failure as may be looked at.
+func (x *Exchange) raw(body []byte) string { return string(body[:min(len(body), 5*maxErrorRaw)]) }
 
 // cause returns err, which ends up in an Error, unless it says something that must not be shown.
 func (x *Exchange) cause(err error) error {
