@@ -94,12 +94,10 @@ func (r *ChatResponse) Events() []ChatEvent {
 // Incomplete and Usage is a lower bound. An answer that ended at the limit on tokens has no error; calls that the limit has cut
 // are marked as well. (A Handler has no response beside its error: one made with [Whole] drops it.)
 func FoldChat(events iter.Seq2[ChatEvent, error]) (*ChatResponse, error) {
-	f := folder{resp: &ChatResponse{Message: Message{Role: RoleAssistant}}, calls: map[int]*callFold{}}
-	for e, err := range events {
-		if err != nil {
-			return f.cut(), err
-		}
-		f.add(e)
+	f := &folder{resp: &ChatResponse{Message: Message{Role: RoleAssistant}}}
+	events(f.take) // the loop that this is would put five variables on the heap
+	if f.err != nil {
+		return f.cut(), f.err
 	}
 	return f.whole(), nil
 }
@@ -110,6 +108,7 @@ type folder struct {
 	kind  partKind        // what the last part is
 	text  strings.Builder // its text, while it grows
 	calls map[int]*callFold
+	err   error // that the answer was cut with
 }
 
 type callFold struct {
@@ -126,6 +125,16 @@ const (
 	reasoningPart
 	otherPart
 )
+
+// take adds what comes next, and reports whether there may be more.
+func (f *folder) take(e ChatEvent, err error) bool {
+	if err != nil {
+		f.err = err
+		return false
+	}
+	f.add(e)
+	return true
+}
 
 func (f *folder) add(e ChatEvent) {
 	if e.Start != nil {
@@ -187,6 +196,9 @@ func (f *folder) addCall(d *ToolCallDelta) {
 	if call == nil {
 		f.begin(otherPart, Part{ToolCall: &ToolCall{}})
 		call = &callFold{part: len(f.resp.Message.Parts) - 1}
+		if f.calls == nil {
+			f.calls = map[int]*callFold{}
+		}
 		f.calls[d.Index] = call
 	}
 	c := f.resp.Message.Parts[call.part].ToolCall

@@ -22,8 +22,8 @@ import (
 // The provider takes 100,000 requests or 256 MB, and keeps outcomes for 29 days.
 //
 // Nothing but Total is known of a batch before it has ended: the provider counts only then. Every request has an outcome, also
-// in a batch that was cancelled or has expired; its error then says which. Errors of single requests come without what
-// redaction there is elsewhere: who fetches outcomes need not know the requests.
+// in a batch that was cancelled or has expired; its error then says which. Of what an error of a single request quotes only
+// what stands in quotation marks is left out: who fetches outcomes need not know the requests.
 func (c *Client) Batch() *job.Batch[*genai.ChatRequest, *genai.ChatResponse] {
 	return &job.Batch[*genai.ChatRequest, *genai.ChatResponse]{
 		Submit: c.submit,
@@ -273,13 +273,12 @@ func (c *Client) outcome(ctx context.Context, x *exchange.Exchange, text []byte)
 			o.Err = genai.AsError(err)
 		}
 	case "errored":
-		o.Err = x.Problem(r.Error)
+		o.Err = x.Outcome(r.Error)
 		var envelope struct {
 			ID string `json:"request_id"`
 		}
 		_ = json.Unmarshal(r.Error, &envelope) // what cannot be read names no request
 		o.Err.RequestID = exchange.Clip(envelope.ID, 100)
-		o.Err.Raw = "" // the request is not here that it may quote
 		o.Err.Started = genai.StartedUnknown
 	case "canceled":
 		o.Err = x.Fail(genai.Cancelled, "the batch was cancelled before this request was begun")

@@ -40,7 +40,7 @@ func (c *Client) ask(ctx context.Context, req *genai.ChatRequest, stream bool) (
 	if err != nil {
 		return nil, err
 	}
-	body, err := c.encodeChat(x, req, stream)
+	body, err := c.encodeChat(x, req, stream, false)
 	if err != nil {
 		return nil, err
 	}
@@ -71,7 +71,7 @@ func (c *Client) count(ctx context.Context, req *genai.ChatRequest) (int, error)
 	if err != nil {
 		return 0, err
 	}
-	e := newEncoder(x)
+	e := newEncoder(x, true)
 	if !e.Messages(req) {
 		return 0, e.Err
 	}

@@ -21,7 +21,7 @@ type Client struct {
 	MaxTokens int
 
 	// Drop names settings to leave out where the server has no such thing, instead of failing as Unsupported: by the names that
-	// errors have as Field, without numbers, such as "top_k" or "messages.name". What is said is no setting. A server that refuses
+	// errors have as Field, without numbers, such as "top_k" or "messages.name". Nothing that is said in a conversation is dropped. A server that refuses
 	// one of them by that name is asked once more, without it.
 	Drop []string
 

@@ -30,6 +30,9 @@ func understand(body []byte, status int, h http.Header) exchange.Problem {
 		p.Field = fieldOf(p.Message)
 	case genai.RateLimited:
 		p.RetryAfter = reset(h, time.Now())
+		if status != 0 && p.RetryAfter == 0 && spent(h) {
+			p.Kind = genai.QuotaExhausted
+		}
 	}
 	var envelope struct {
 		RequestID string `json:"request_id"`
@@ -106,6 +109,22 @@ func fieldOf(message string) string {
 		}
 	}
 	return path
+}
+
+// spent reports whether the provider refuses a request although there is room in each of its limits, and does not say how long to
+// wait: then the money of the month is spent. Gateways leave these headers out, so their absence says nothing.
+func spent(h http.Header) bool {
+	known := false
+	for name, values := range h {
+		if !strings.HasPrefix(name, "Anthropic-Ratelimit-") || !strings.HasSuffix(name, "-Remaining") || len(values) == 0 {
+			continue
+		}
+		if values[0] == "0" {
+			return false
+		}
+		known = true
+	}
+	return known && h.Get("Retry-After") == ""
 }
 
 // reset returns the wait until every limit of which nothing remains has room again; 0 if the headers do not say.

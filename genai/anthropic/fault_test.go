@@ -141,6 +141,21 @@ func TestHints(t *testing.T) {
 			status: 429, body: problem("rate_limit_error", "m"), least: 59 * time.Minute,
 			want: genai.Error{Code: "rate_limit_error", RequestID: "req_in_body", Started: genai.StartedNo},
 		},
+		"that the money is spent": {
+			header: http.Header{"Anthropic-Ratelimit-Requests-Remaining": {"12"}, "Anthropic-Ratelimit-Tokens-Remaining": {"5000"}},
+			status: 429, body: problem("rate_limit_error", "m"),
+			want: genai.Error{Kind: genai.QuotaExhausted, Code: "rate_limit_error", RequestID: "req_in_body", Started: genai.StartedNo},
+		},
+		"that there is room, but not yet": {
+			header: http.Header{"Anthropic-Ratelimit-Requests-Remaining": {"12"}, "Retry-After": {"2"}},
+			status: 429, body: problem("rate_limit_error", "m"),
+			want: genai.Error{Kind: genai.RateLimited, RetryAfter: 2 * time.Second, Code: "rate_limit_error", RequestID: "req_in_body", Started: genai.StartedNo},
+		},
+		"that a limit is reached": {
+			header: http.Header{"Anthropic-Ratelimit-Requests-Remaining": {"12"}, "Anthropic-Ratelimit-Tokens-Remaining": {"0"}},
+			status: 429, body: problem("rate_limit_error", "m"),
+			want: genai.Error{Kind: genai.RateLimited, Code: "rate_limit_error", RequestID: "req_in_body", Started: genai.StartedNo},
+		},
 		"which field": {
 			status: 400, body: problem("invalid_request_error", "tools.0.custom.input_schema.type: Field required"),
 			want: genai.Error{Code: "invalid_request_error", Field: "tools.0.custom.input_schema.type", RequestID: "req_in_body", Started: genai.StartedNo},
@@ -165,6 +180,9 @@ func TestHints(t *testing.T) {
 		e := *genai.AsError(err)
 		if c.least > 0 && e.RetryAfter >= c.least && e.RetryAfter <= c.least+time.Minute {
 			e.RetryAfter = 0
+		}
+		if c.want.Kind != "" && e.Kind != c.want.Kind {
+			t.Errorf("%s: it is %s", name, e.Kind)
 		}
 		if e.Status != c.status || e.RetryAfter != c.want.RetryAfter || e.Code != c.want.Code || e.Field != c.want.Field || e.RequestID != c.want.RequestID || e.Started != c.want.Started {
 			t.Errorf("%s: %+v", name, e)

@@ -2,7 +2,6 @@ package anthropic
 
 import (
 	"encoding/json"
-	"fmt"
 	"strings"
 
 	"github.com/dovetail-go/dovetail/genai"
@@ -58,7 +57,7 @@ type toolResultBlock struct {
 // messages translates a conversation.
 func (e *encoder) messages(p *prompt, in []genai.Message) {
 	for i := range in {
-		m, at := &in[i], fmt.Sprintf("messages[%d]", i)
+		m, at := &in[i], e.At("", "messages", i)
 		if m.Name != "" {
 			e.Bad(genai.Unsupported, at+".name", "Anthropic knows no names of speakers")
 		}
@@ -109,7 +108,7 @@ func (p *prompt) say(role string, results int, blocks []any) {
 func (e *encoder) content(m *genai.Message, at string) []any {
 	var blocks []any
 	for i := range m.Parts {
-		p, at := &m.Parts[i], fmt.Sprintf("%s.parts[%d]", at, i)
+		p, at := &m.Parts[i], e.At(at, "parts", i)
 		switch {
 		case m.Role == genai.RoleSystem && (p.Image != nil || p.Audio != nil || p.File != nil):
 			e.Bad(genai.Unsupported, at, "a system message has text only at Anthropic")
@@ -175,7 +174,7 @@ const (
 func (e *encoder) assistant(m *genai.Message, at string) []any {
 	var blocks []any
 	for i := range m.Parts {
-		p, at := &m.Parts[i], fmt.Sprintf("%s.parts[%d]", at, i)
+		p, at := &m.Parts[i], e.At(at, "parts", i)
 		o := p.Opaque
 		if o != nil && o.Origin != e.origin {
 			o = nil
@@ -223,7 +222,7 @@ func (e *encoder) call(c *genai.ToolCall, at string) toolUseBlock {
 func (e *encoder) results(m *genai.Message, at string) []any {
 	blocks := make([]any, 0, len(m.Parts))
 	for i := range m.Parts {
-		r, at := m.Parts[i].ToolResult, fmt.Sprintf("%s.parts[%d]", at, i)
+		r, at := m.Parts[i].ToolResult, e.At(at, "parts", i)
 		if r == nil {
 			e.Bad(genai.InvalidRequest, at, "a message of the tool has results of tools only")
 			continue
@@ -233,7 +232,7 @@ func (e *encoder) results(m *genai.Message, at string) []any {
 		}
 		b := toolResultBlock{Type: "tool_result", ID: plain(r.CallID), Failed: r.Failed}
 		for j := range r.Parts {
-			b.Content = e.media(b.Content, &r.Parts[j], fmt.Sprintf("%s.tool_result.parts[%d]", at, j))
+			b.Content = e.media(b.Content, &r.Parts[j], e.At(at+".tool_result", "parts", j))
 		}
 		blocks = append(blocks, b)
 	}

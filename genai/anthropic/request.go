@@ -69,13 +69,13 @@ type encoder struct {
 	origin string // whose opaque data may be sent
 }
 
-func newEncoder(x *exchange.Exchange) *encoder {
-	return &encoder{exchange.Check{X: x, Provider: "Anthropic"}, x.Base.Host}
+func newEncoder(x *exchange.Exchange, paths bool) *encoder {
+	return &encoder{exchange.Check{X: x, Provider: "Anthropic", Paths: paths}, x.Base.Host}
 }
 
 // encodeChat returns the body of a chat request.
-func (c *Client) encodeChat(x *exchange.Exchange, req *genai.ChatRequest, stream bool) ([]byte, error) {
-	e := newEncoder(x)
+func (c *Client) encodeChat(x *exchange.Exchange, req *genai.ChatRequest, stream, paths bool) ([]byte, error) {
+	e := newEncoder(x, paths)
 	if !e.Messages(req) {
 		return nil, e.Err
 	}
@@ -104,6 +104,9 @@ func (c *Client) encodeChat(x *exchange.Exchange, req *genai.ChatRequest, stream
 	e.Lacks("metadata", len(req.Metadata) > 0)
 	if req.CacheKey != "" {
 		e.Bad(genai.Unsupported, "cache_key", "Anthropic caches by marks in the request and not by a key; put cache_control into Extra")
+	}
+	if e.Err != nil && !paths {
+		return c.encodeChat(x, req, stream, true)
 	}
 	if e.Err != nil {
 		return nil, e.Err

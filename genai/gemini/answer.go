@@ -25,6 +25,8 @@ type answer struct {
 	calls   int
 	content bool   // something that a person or a tool can use was told
 	reason  string // the last one
+	usage   genai.Usage
+	counted bool // usage was told
 	doc     document
 }
 
@@ -62,6 +64,7 @@ func (a *answer) take(kind, data []byte) error {
 	}
 	if exchange.IsDone(data) { // some gateways end every stream with it
 		if a.finished() {
+			a.end()
 			return io.EOF
 		}
 		return nil
@@ -99,19 +102,19 @@ func (a *answer) whole(data []byte) error {
 	return a.close()
 }
 
-// finished tells the end of the answer, if the provider said that there is one.
-func (a *answer) finished() bool {
-	if a.reason == "" {
-		return false
-	}
+// finished reports whether the provider said why the answer ended. It may go on all the same, and end for another reason.
+func (a *answer) finished() bool { return a.reason != "" }
+
+// end tells the end of an answer that is finished.
+func (a *answer) end() {
 	a.push(genai.ChatEvent{Finish: &genai.Finish{Reason: reasonOf(a.reason, a.calls > 0), Raw: a.reason}})
-	return true
 }
 
 // close is called when a whole answer was read. It may lack a reason, but not be nothing.
 func (a *answer) close() error {
 	switch {
 	case a.finished():
+		a.end()
 	case !a.content:
 		return a.x.Fail(genai.Empty, "the answer has no text, no tool call and no reason")
 	case a.calls > 0:
@@ -140,9 +143,11 @@ func (a *answer) tell() error {
 		a.started, a.id = true, d.id
 		around.Start = &genai.ChatStart{ID: d.id, Model: d.model}
 	}
-	if d.hasUsage {
-		around.Usage = &genai.Usage{
-			Input: d.input + d.tools, Output: d.output + d.spent, CacheRead: d.cached, Reasoning: d.spent,
+	if d.hasUsage { // comes with every document, and is often the same
+		usage := genai.Usage{Input: d.input + d.tools, Output: d.output + d.spent, CacheRead: d.cached, Reasoning: d.spent}
+		if usage != a.usage || !a.counted {
+			a.usage, a.counted = usage, true
+			around.Usage = new(usage)
 		}
 	}
 	for i := range d.parts {

@@ -35,7 +35,7 @@ func (c *Client) ask(ctx context.Context, req *genai.ChatRequest, stream bool) (
 	if err != nil {
 		return nil, err
 	}
-	model, body, err := c.encodeChat(x, req)
+	model, body, err := c.encodeChat(x, req, false)
 	if err != nil {
 		return nil, err
 	}
@@ -52,6 +52,6 @@ func (c *Client) ask(ctx context.Context, req *genai.ChatRequest, stream bool) (
 		return nil, err
 	}
 	a := &answer{x: x, out: x.Reply(ctx), origin: x.Base.Host}
-	a.out.Events(&exchange.Events{Take: a.take, Whole: a.whole, Finished: a.finished})
+	a.out.Events(&exchange.Events{Take: a.take, Whole: a.whole, Finished: a.finished, End: a.end})
 	return a.out, nil
 }

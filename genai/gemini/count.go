@@ -20,7 +20,7 @@ func (c *Client) count(ctx context.Context, req *genai.ChatRequest) (int, error)
 	if err != nil {
 		return 0, err
 	}
-	model, body, err := c.encodeChat(x, req)
+	model, body, err := c.encodeChat(x, req, false)
 	if err != nil {
 		return 0, err
 	}

@@ -2,7 +2,6 @@ package gemini
 
 import (
 	"encoding/json"
-	"fmt"
 	"strings"
 
 	"github.com/dovetail-go/dovetail/genai"
@@ -60,7 +59,7 @@ const noSignature = "skip_thought_signature_validator"
 func (e *encoder) said(m *genai.Message, at string) []any {
 	var parts []any
 	for i := range m.Parts {
-		p, at := &m.Parts[i], fmt.Sprintf("%s.parts[%d]", at, i)
+		p, at := &m.Parts[i], e.At(at, "parts", i)
 		switch {
 		case m.Role == genai.RoleSystem && (p.Image != nil || p.Audio != nil || p.File != nil):
 			e.Bad(genai.Unsupported, at, "a system message has text only at Gemini")
@@ -111,7 +110,7 @@ func (e *encoder) answer(m *genai.Message, at string) []any {
 	var parts []any
 	called := false
 	for i := range m.Parts {
-		p, at := &m.Parts[i], fmt.Sprintf("%s.parts[%d]", at, i)
+		p, at := &m.Parts[i], e.At(at, "parts", i)
 		o := p.Opaque
 		if o != nil && o.Origin != e.origin {
 			o = nil
@@ -155,7 +154,7 @@ func (e *encoder) call(c *genai.ToolCall, at string) *functionCall {
 func (e *encoder) results(m *genai.Message, at string) []any {
 	var parts []any
 	for i := range m.Parts {
-		r, at := m.Parts[i].ToolResult, fmt.Sprintf("%s.parts[%d]", at, i)
+		r, at := m.Parts[i].ToolResult, e.At(at, "parts", i)
 		if r == nil {
 			e.Bad(genai.InvalidRequest, at, "a message of the tool has results of tools only")
 			continue
@@ -169,7 +168,7 @@ func (e *encoder) results(m *genai.Message, at string) []any {
 		}
 		var text strings.Builder
 		for j := range r.Parts {
-			p, at := &r.Parts[j], fmt.Sprintf("%s.tool_result.parts[%d]", at, j)
+			p, at := &r.Parts[j], e.At(at+".tool_result", "parts", j)
 			if p.Image == nil && p.Audio == nil && p.File == nil {
 				text.WriteString(p.Text)
 			} else if more, ok := e.shown(p, at); ok {

@@ -2,7 +2,6 @@ package gemini
 
 import (
 	"encoding/json"
-	"fmt"
 	"math"
 
 	"github.com/dovetail-go/dovetail/genai"
@@ -52,8 +51,8 @@ type encoder struct {
 }
 
 // encodeChat returns the model that a chat request is for, and its body.
-func (c *Client) encodeChat(x *exchange.Exchange, req *genai.ChatRequest) (string, []byte, error) {
-	e := &encoder{Check: exchange.Check{X: x, Provider: "Gemini"}, origin: x.Base.Host, names: map[string]string{}}
+func (c *Client) encodeChat(x *exchange.Exchange, req *genai.ChatRequest, paths bool) (string, []byte, error) {
+	e := &encoder{Check: exchange.Check{X: x, Provider: "Gemini", Paths: paths}, origin: x.Base.Host, names: map[string]string{}}
 	if !e.Messages(req) {
 		return "", nil, e.Err
 	}
@@ -68,6 +67,9 @@ func (c *Client) encodeChat(x *exchange.Exchange, req *genai.ChatRequest) (strin
 	e.Lacks("cache_key", req.CacheKey != "")
 	e.Lacks("service_tier", req.ServiceTier != "")
 	e.Lacks("metadata", len(req.Metadata) > 0)
+	if e.Err != nil && !paths {
+		return c.encodeChat(x, req, true)
+	}
 	if e.Err != nil {
 		return "", nil, e.Err
 	}
@@ -152,7 +154,7 @@ func (e *encoder) tools(b *chatBody, req *genai.ChatRequest) {
 // messages translates a conversation. The results of all tools that were called together are one message.
 func (e *encoder) messages(b *chatBody, in []genai.Message) {
 	for i := range in {
-		m, at := &in[i], fmt.Sprintf("messages[%d]", i)
+		m, at := &in[i], e.At("", "messages", i)
 		if m.Name != "" {
 			e.Bad(genai.Unsupported, at+".name", "Gemini knows no names of speakers")
 		}

@@ -19,5 +19,5 @@ type Bundle[Req any] struct {
 type Outcome[T any] struct {
 	Key   string       `json:"key"` // under which the request was submitted
 	Value T            `json:"value,omitzero"`
-	Err   *genai.Error `json:"error,omitzero"` // nil: Value is the answer
+	Err   *genai.Error `json:"error,omitzero"` // nil: Value is the answer. Its Message may quote the request
 }

@@ -2,7 +2,6 @@ package ollama
 
 import (
 	"encoding/json"
-	"fmt"
 	"maps"
 	"strings"
 
@@ -61,8 +60,8 @@ type encoder struct {
 }
 
 // encodeChat returns the body of a chat request.
-func (c *Client) encodeChat(x *exchange.Exchange, req *genai.ChatRequest, stream bool) ([]byte, error) {
-	e := &encoder{exchange.Check{X: x, Provider: "Ollama"}, x.Base.Host, map[string]string{}}
+func (c *Client) encodeChat(x *exchange.Exchange, req *genai.ChatRequest, stream, paths bool) ([]byte, error) {
+	e := &encoder{exchange.Check{X: x, Provider: "Ollama", Paths: paths}, x.Base.Host, map[string]string{}}
 	if !e.Messages(req) {
 		return nil, e.Err
 	}
@@ -70,7 +69,7 @@ func (c *Client) encodeChat(x *exchange.Exchange, req *genai.ChatRequest, stream
 	b.Options = e.options(c.Options, req)
 	extra := e.Merge(b.Options, req.Extra, "options")
 	for i := range req.Messages {
-		b.Messages = e.message(b.Messages, &req.Messages[i], fmt.Sprintf("messages[%d]", i))
+		b.Messages = e.message(b.Messages, &req.Messages[i], e.At("", "messages", i))
 	}
 	e.tools(&b, req)
 	e.reasoning(&b, req.Reasoning)
@@ -84,6 +83,9 @@ func (c *Client) encodeChat(x *exchange.Exchange, req *genai.ChatRequest, stream
 	e.Lacks("cache_key", req.CacheKey != "")
 	e.Lacks("service_tier", req.ServiceTier != "")
 	e.Lacks("metadata", len(req.Metadata) > 0)
+	if e.Err != nil && !paths {
+		return c.encodeChat(x, req, stream, true)
+	}
 	if e.Err != nil {
 		return nil, e.Err
 	}
@@ -124,7 +126,7 @@ func (e *encoder) tools(b *chatBody, req *genai.ChatRequest) {
 	schemas := e.Tools(req.Tools)
 	for i, t := range req.Tools {
 		if t.Strict != nil && *t.Strict {
-			e.Bad(genai.Unsupported, fmt.Sprintf("tools[%d].strict", i), "Ollama does not enforce the schemas of tools")
+			e.Bad(genai.Unsupported, e.At("", "tools", i)+".strict", "Ollama does not enforce the schemas of tools")
 		}
 		b.Tools = append(b.Tools, tool{"function", function{t.Name, t.Description, schemas[i]}})
 	}
@@ -159,7 +161,7 @@ func (e *encoder) message(out []message, m *genai.Message, at string) []message 
 	var text, thoughts strings.Builder
 	is := message{Role: m.Role}
 	for i := range m.Parts {
-		p, at := &m.Parts[i], fmt.Sprintf("%s.parts[%d]", at, i)
+		p, at := &m.Parts[i], e.At(at, "parts", i)
 		switch {
 		case p.Audio != nil || p.File != nil:
 			e.Bad(genai.Unsupported, at, "Ollama takes text and pictures only")
@@ -202,7 +204,7 @@ func (e *encoder) call(c *genai.ToolCall, at string) toolCall {
 // results translates a message of the tool. The server knows a result by the name of its tool.
 func (e *encoder) results(out []message, m *genai.Message, at string) []message {
 	for i := range m.Parts {
-		r, at := m.Parts[i].ToolResult, fmt.Sprintf("%s.parts[%d]", at, i)
+		r, at := m.Parts[i].ToolResult, e.At(at, "parts", i)
 		if r == nil {
 			e.Bad(genai.InvalidRequest, at, "a message of the tool has results of tools only")
 			continue
@@ -210,7 +212,7 @@ func (e *encoder) results(out []message, m *genai.Message, at string) []message 
 		var text strings.Builder
 		for j, p := range r.Parts {
 			if p.Image != nil || p.Audio != nil || p.File != nil {
-				e.Bad(genai.Unsupported, fmt.Sprintf("%s.tool_result.parts[%d]", at, j), "the result of a tool is text only at Ollama")
+				e.Bad(genai.Unsupported, e.At(at+".tool_result", "parts", j), "the result of a tool is text only at Ollama")
 			}
 			text.WriteString(p.Text)
 		}

@@ -192,7 +192,7 @@ func reasonOf(raw string, called bool) genai.FinishReason {
 		return genai.FinishLength
 	case "tool_calls", "function_call":
 		return genai.FinishToolCalls
-	case "content_filter":
+	case "content_filter", "guardrail_intervened": // the latter of gateways to Bedrock
 		return genai.FinishFiltered
 	}
 	return genai.FinishOther

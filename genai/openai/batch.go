@@ -21,7 +21,8 @@ func itoa(n int) string { return strconv.Itoa(n) }
 // answers are understood, as those of [Client.Complete] are. OpenAI wants one model for all of them, at most 50,000 of them,
 // and at most 200 MB; a batch that it does not want is accepted and has then Failed.
 //
-// Errors of single requests come without what redaction there is elsewhere: who fetches outcomes need not know the requests.
+// Of what an error of a single request quotes only what stands in quotation marks is left out: who fetches outcomes need not know
+// the requests.
 func (c *Client) ChatBatch() *job.Batch[*genai.ChatRequest, *genai.ChatResponse] {
 	return batch(c, "/chat/completions", (*Client).Complete, anyChat)
 }
@@ -229,8 +230,8 @@ func outcome[Resp any](ctx context.Context, x ask, text []byte, read func(*excha
 		}
 		return o, nil
 	}
-	e := x.Problem(line.Error)
-	e.Op, e.Status, e.RequestID, e.Raw, e.Started = "batch", 0, "", "", genai.StartedUnknown
+	e := x.Outcome(line.Error)
+	e.Op, e.Status, e.RequestID, e.Started = "batch", 0, "", genai.StartedUnknown
 	if e.Code == "batch_expired" || e.Code == "batch_cancelled" {
 		e.Started = genai.StartedNo
 	}

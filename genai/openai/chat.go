@@ -36,7 +36,7 @@ func (c *Client) ask(ctx context.Context, req *genai.ChatRequest, stream bool) (
 	if err != nil {
 		return nil, err
 	}
-	body, err := c.encodeChat(x, req, stream)
+	body, err := c.encodeChat(x, req, stream, false)
 	if err != nil {
 		return nil, err
 	}

@@ -52,6 +52,8 @@ var phrases = []struct {
 	{"Requested token count exceeds the model's maximum context length", "", genai.ContextLength}, // SGLang
 	{"Prompt contains ", " maximum context length", genai.ContextLength},                          // Mistral
 	{"prompt is too long", "", genai.ContextLength},                                               // gateways to Anthropic
+	{"The input token count", "", genai.ContextLength},                                            // gateways to Gemini
+	{"the request exceeds the available context size", "", genai.ContextLength},                   // llama.cpp, before it had a type for it
 	{"Incorrect API key provided", "", genai.Unauthenticated},                                     // xAI, with 400
 	{"Model not found: ", "", genai.NotFound},                                                     // xAI
 	{"The supported API model names are ", "", genai.NotFound},                                    // DeepSeek

@@ -22,7 +22,7 @@ type Client struct {
 	Dialect string
 
 	// Drop names settings to leave out where the server has no such thing, instead of failing as Unsupported: by the names that
-	// errors have as Field, without numbers, such as "top_k" or "messages.name". What is said is no setting. A server that refuses
+	// errors have as Field, without numbers, such as "top_k" or "messages.name". Nothing that is said in a conversation is dropped. A server that refuses
 	// one of them by that name is asked once more, without it.
 	Drop []string
 
@@ -48,8 +48,8 @@ type ask struct {
 }
 
 // encoder returns what writes a request to the server.
-func (x ask) encoder() *encoder {
-	return &encoder{exchange.Check{X: x.Exchange, Provider: x.provider}, x.dialect, x.Base.Host}
+func (x ask) encoder(paths bool) *encoder {
+	return &encoder{exchange.Check{X: x.Exchange, Provider: x.provider, Paths: paths}, x.dialect, x.Base.Host}
 }
 
 // begin makes an exchange, unless the client is not set up for it.

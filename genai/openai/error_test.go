@@ -106,6 +106,11 @@ func TestErrors(t *testing.T) {
 		"llama.cpp: lacks":   {501, `{"error":{"code":501,"message":"m","type":"not_supported_error"}}`, genai.Unsupported, "not_supported_error", ""},
 		"ollama: text":       {404, `{"error":{"message":"model \"x\" not found","type":"api_error","param":null,"code":null}}`, genai.NotFound, "api_error", ""},
 
+		// Gateways.
+		"gateway: anthropic": {400, `{"error":{"message":"prompt is too long: 210000 tokens > 200000 maximum","type":"invalid_request_error"}}`, genai.ContextLength, "invalid_request_error", ""},
+		"gateway: gemini":    {400, `[{"error":{"code":400,"message":"The input token count (9) exceeds the maximum number of tokens allowed (8).","status":"INVALID_ARGUMENT"}}]`, genai.ContextLength, "", ""},
+		"llama.cpp, of old":  {400, `{"error":{"code":400,"message":"the request exceeds the available context size. try increasing it","type":"invalid_request_error"}}`, genai.ContextLength, "invalid_request_error", ""},
+
 		// DeepSeek, Mistral, xAI, Venice.
 		"deepseek: balance": {402, `{"error":{"message":"Insufficient Balance","type":"unknown_error","param":null,"code":"invalid_request_error"}}`, genai.QuotaExhausted, "invalid_request_error", ""},
 		"deepseek: key":     {401, `{"error":{"code":"invalid_request_error","message":"m","param":null,"type":"authentication_error"}}`, genai.Unauthenticated, "invalid_request_error", ""},

@@ -157,8 +157,8 @@ func (x ask) failure(j *jobObject) *genai.Error {
 		raw, more = j.Errors.Data[0], len(j.Errors.Data)-1
 	}
 	p := parseProblem(raw)
-	e := x.Problem(raw)
-	e.Status, e.Raw = 0, "" // of the look, which went well
+	e := x.Outcome(raw)
+	e.Status = 0 // that of the look, which went well
 	switch kind, known := kindOfWord(p.code); {
 	case known:
 		e.Kind = kind

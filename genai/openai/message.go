@@ -3,7 +3,6 @@ package openai
 import (
 	"encoding/base64"
 	"encoding/json"
-	"fmt"
 	"strings"
 
 	"github.com/dovetail-go/dovetail/genai"
@@ -61,7 +60,7 @@ type functionCall struct {
 func (e *encoder) messages(in []genai.Message) []message {
 	out := make([]message, 0, len(in))
 	for i := range in {
-		m, at := &in[i], fmt.Sprintf("messages[%d]", i)
+		m, at := &in[i], e.At("", "messages", i)
 		switch m.Role {
 		case genai.RoleSystem, genai.RoleUser:
 			out = append(out, message{Role: m.Role, Name: m.Name, Content: e.content(m, at)})
@@ -83,7 +82,7 @@ func (e *encoder) content(m *genai.Message, at string) any {
 	}
 	parts := make([]part, 0, len(m.Parts))
 	for i := range m.Parts {
-		p, at := &m.Parts[i], fmt.Sprintf("%s.parts[%d]", at, i)
+		p, at := &m.Parts[i], e.At(at, "parts", i)
 		switch {
 		case m.Role == genai.RoleSystem && (p.Image != nil || p.Audio != nil || p.File != nil):
 			e.Bad(genai.Unsupported, at, "a system message has text only in this interface")
@@ -119,7 +118,7 @@ func (e *encoder) assistant(m *genai.Message, at string) message {
 	var details []json.RawMessage
 	field := ""
 	for i := range m.Parts {
-		p, at := &m.Parts[i], fmt.Sprintf("%s.parts[%d]", at, i)
+		p, at := &m.Parts[i], e.At(at, "parts", i)
 		switch {
 		case p.Image != nil || p.Audio != nil || p.File != nil:
 			e.Bad(genai.Unsupported, at, "an answer can be given back as text only in this interface")
@@ -181,7 +180,7 @@ func (e *encoder) call(c *genai.ToolCall, at string) toolCall {
 // results translates a message of the tool, one message on the wire for each result.
 func (e *encoder) results(out []message, m *genai.Message, at string) []message {
 	for i := range m.Parts {
-		r, at := m.Parts[i].ToolResult, fmt.Sprintf("%s.parts[%d]", at, i)
+		r, at := m.Parts[i].ToolResult, e.At(at, "parts", i)
 		if r == nil {
 			e.Bad(genai.InvalidRequest, at, "a message of the tool has results of tools only")
 			continue
@@ -189,7 +188,7 @@ func (e *encoder) results(out []message, m *genai.Message, at string) []message 
 		var text strings.Builder
 		for j, p := range r.Parts {
 			if p.Image != nil || p.Audio != nil || p.File != nil {
-				e.Bad(genai.Unsupported, fmt.Sprintf("%s.tool_result.parts[%d]", at, j), "the result of a tool is text only in this interface")
+				e.Bad(genai.Unsupported, e.At(at+".tool_result", "parts", j), "the result of a tool is text only in this interface")
 			}
 			text.WriteString(p.Text)
 		}

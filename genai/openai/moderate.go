@@ -39,7 +39,7 @@ func (c *Client) Moderate(ctx context.Context, req *genai.ModerationRequest) (*g
 	if req == nil || req.Text == "" && len(req.Images) == 0 {
 		return nil, x.Refuse(genai.InvalidRequest, "text", "there is nothing to look at")
 	}
-	e := x.encoder()
+	e := x.encoder(true)
 	b := moderationBody{Model: req.Model, Input: req.Text}
 	if b.Model == "" {
 		b.Model = c.Model

@@ -73,8 +73,8 @@ type encoder struct {
 }
 
 // encodeChat returns the body of a chat request.
-func (c *Client) encodeChat(x ask, req *genai.ChatRequest, stream bool) ([]byte, error) {
-	e := x.encoder()
+func (c *Client) encodeChat(x ask, req *genai.ChatRequest, stream, paths bool) ([]byte, error) {
+	e := x.encoder(paths)
 	if !e.Messages(req) {
 		return nil, e.Err
 	}
@@ -126,6 +126,9 @@ func (c *Client) encodeChat(x ask, req *genai.ChatRequest, stream bool) ([]byte,
 	e.tools(&b, req)
 	e.format(&b, req.Format)
 	b.Messages = e.messages(req.Messages)
+	if e.Err != nil && !paths {
+		return c.encodeChat(x, req, stream, true)
+	}
 	if e.Err != nil {
 		return nil, e.Err
 	}

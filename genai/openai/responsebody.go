@@ -3,7 +3,6 @@ package openai
 import (
 	"encoding/base64"
 	"encoding/json"
-	"fmt"
 
 	"github.com/dovetail-go/dovetail/genai"
 )
@@ -81,8 +80,8 @@ type responseResult struct {
 }
 
 // encodeResponse returns the body of a request.
-func (c *Client) encodeResponse(x ask, req *genai.ChatRequest, stream bool) ([]byte, error) {
-	e := x.encoder()
+func (c *Client) encodeResponse(x ask, req *genai.ChatRequest, stream, paths bool) ([]byte, error) {
+	e := x.encoder(paths)
 	e.Provider = "the responses interface of OpenAI"
 	if !e.Messages(req) {
 		return nil, e.Err
@@ -124,7 +123,10 @@ func (c *Client) encodeResponse(x ask, req *genai.ChatRequest, stream bool) ([]b
 		b.Text = &responseText{responseTextFormat{chat.Format.Type, chat.Format.Schema}}
 	}
 	for i := range req.Messages {
-		b.Input = e.input(b.Input, &req.Messages[i], fmt.Sprintf("messages[%d]", i))
+		b.Input = e.input(b.Input, &req.Messages[i], e.At("", "messages", i))
+	}
+	if e.Err != nil && !paths {
+		return c.encodeResponse(x, req, stream, true)
 	}
 	if e.Err != nil {
 		return nil, e.Err
@@ -161,7 +163,7 @@ func (e *encoder) input(to []any, m *genai.Message, at string) []any {
 		return e.output(to, m, at)
 	case genai.RoleTool:
 		for i := range m.Parts {
-			r, at := m.Parts[i].ToolResult, fmt.Sprintf("%s.parts[%d]", at, i)
+			r, at := m.Parts[i].ToolResult, e.At(at, "parts", i)
 			if r == nil {
 				e.Bad(genai.InvalidRequest, at, "a message of the tool has results of tools only")
 				continue
@@ -182,7 +184,7 @@ func (e *encoder) inputParts(role genai.Role, in []genai.Part, at string) any {
 	parts := make([]inputPart, 0, len(in))
 	texts := ""
 	for i := range in {
-		p, at := &in[i], fmt.Sprintf("%s.parts[%d]", at, i)
+		p, at := &in[i], e.At(at, "parts", i)
 		media := p.Image != nil || p.Audio != nil || p.File != nil
 		switch {
 		case media && role == genai.RoleSystem:
@@ -240,7 +242,7 @@ func (e *encoder) output(to []any, m *genai.Message, at string) []any {
 		}
 	}
 	for i := range m.Parts {
-		p, at := &m.Parts[i], fmt.Sprintf("%s.parts[%d]", at, i)
+		p, at := &m.Parts[i], e.At(at, "parts", i)
 		mine := p.Opaque != nil && p.Opaque.Origin == e.origin
 		switch {
 		case p.Image != nil || p.Audio != nil || p.File != nil:

@@ -37,7 +37,7 @@ func (c *Client) askResponse(ctx context.Context, req *genai.ChatRequest, stream
 	if err != nil {
 		return nil, err
 	}
-	body, err := c.encodeResponse(x, req, stream)
+	body, err := c.encodeResponse(x, req, stream, false)
 	if err != nil {
 		return nil, err
 	}

@@ -286,8 +286,8 @@ func FuzzResponses(f *testing.F) {
 		} else if got.Finish.Reason == "" {
 			t.Fatalf("an answer without an end: %+v", got)
 		}
-		if _, other := ask(true); genai.KindOf(other) != genai.KindOf(err) {
-			t.Fatalf("all at once %v, byte by byte %v", err, other)
+		if again, other := ask(true); genai.KindOf(other) != genai.KindOf(err) || !reflect.DeepEqual(again, got) {
+			t.Fatalf("all at once %+v, %v, byte by byte %+v, %v", got, err, again, other)
 		}
 	})
 }

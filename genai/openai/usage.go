@@ -1,71 +1,100 @@
 package openai
 
 import (
-	"encoding/json"
+	"strconv"
+	"strings"
 
 	"github.com/dovetail-go/dovetail/genai"
+	"github.com/dovetail-go/dovetail/internal/jsonscan"
 )
 
 // tokens is the count of tokens as servers send it. Numbers are float64, because some send 12.0.
 type tokens struct {
-	Prompt        *float64 `json:"prompt_tokens"`
-	Completion    float64  `json:"completion_tokens"`
-	Total         float64  `json:"total_tokens"`
-	Reasoning     float64  `json:"reasoning_tokens"`
-	CacheHit      float64  `json:"prompt_cache_hit_tokens"`
-	PromptDetails struct {
-		Cached     float64 `json:"cached_tokens"`
-		CacheWrite float64 `json:"cache_write_tokens"`
-	} `json:"prompt_tokens_details"`
-	CompletionDetails struct {
-		Reasoning float64 `json:"reasoning_tokens"`
-	} `json:"completion_tokens_details"`
+	known                     bool // there is a count of the prompt
+	prompt, completion, total float64
+	cached, written, thought  float64
 }
 
 // usageOf translates a count; nil if it cannot be understood, which is not zero.
-func usageOf(raw []byte) *genai.Usage {
+func usageOf(raw []byte) *genai.Usage { return tokensOf(raw, "prompt_tokens", "completion_tokens") }
+
+// responseUsage is usageOf for the names that the newer interfaces of OpenAI have for the same.
+func responseUsage(raw []byte) *genai.Usage { return tokensOf(raw, "input_tokens", "output_tokens") }
+
+func tokensOf(raw []byte, prompt, completion string) *genai.Usage {
 	var t tokens
-	if err := json.Unmarshal(raw, &t); err != nil || t.Prompt == nil {
+	s := jsonscan.New(raw)
+	if !s.Open('{') {
+		return nil
+	}
+	for s.More('}') {
+		switch name := s.Key(); {
+		case string(name) == prompt:
+			t.known = count(&s, &t.prompt)
+		case string(name) == completion:
+			count(&s, &t.completion)
+		case string(name) == "total_tokens":
+			count(&s, &t.total)
+		case string(name) == "reasoning_tokens":
+			most(&s, &t.thought)
+		case string(name) == "prompt_cache_hit_tokens": // of DeepSeek
+			most(&s, &t.cached)
+		case strings.HasSuffix(string(name), "_tokens_details"):
+			t.details(&s)
+		default:
+			s.Skip()
+		}
+	}
+	if s.End() != nil || !t.known {
 		return nil
 	}
 	return t.usage()
+}
+
+// details reads what a count consists of.
+func (t *tokens) details(s *jsonscan.Scanner) {
+	if !s.Open('{') {
+		return
+	}
+	for s.More('}') {
+		switch string(s.Key()) {
+		case "cached_tokens":
+			most(s, &t.cached)
+		case "cache_write_tokens":
+			most(s, &t.written)
+		case "reasoning_tokens":
+			most(s, &t.thought)
+		default:
+			s.Skip()
+		}
+	}
+}
+
+// count reads a number and reports whether it is one.
+func count(s *jsonscan.Scanner, to *float64) bool {
+	n, err := strconv.ParseFloat(string(s.Raw()), 64)
+	if err != nil {
+		return false
+	}
+	*to = n
+	return true
+}
+
+// most is count for what stands in several places: servers that have it twice say the same, or nothing in one of them.
+func most(s *jsonscan.Scanner, to *float64) {
+	var n float64
+	if count(s, &n) {
+		*to = max(*to, n)
+	}
 }
 
 func (t *tokens) usage() *genai.Usage {
 	u := &genai.Usage{
-		Input:      int(*t.Prompt),
-		Output:     int(t.Completion),
-		CacheRead:  int(max(t.PromptDetails.Cached, t.CacheHit)),
-		CacheWrite: int(t.PromptDetails.CacheWrite),
-		Reasoning:  int(max(t.CompletionDetails.Reasoning, t.Reasoning)),
+		Input: int(t.prompt), Output: int(t.completion),
+		CacheRead: int(t.cached), CacheWrite: int(t.written), Reasoning: int(t.thought),
 	}
-	if u.Reasoning > 0 && int(t.Total) == u.Input+u.Output+u.Reasoning {
+	if u.Reasoning > 0 && int(t.total) == u.Input+u.Output+u.Reasoning {
 		u.Output += u.Reasoning // some count it beside the output; the total tells
 	}
 	return u
-}
-
-// responseTokens is the same count under the names that the newer interfaces of OpenAI have for it.
-type responseTokens struct {
-	Input        *float64 `json:"input_tokens"`
-	Output       float64  `json:"output_tokens"`
-	Total        float64  `json:"total_tokens"`
-	InputDetails struct {
-		Cached     float64 `json:"cached_tokens"`
-		CacheWrite float64 `json:"cache_write_tokens"`
-	} `json:"input_tokens_details"`
-	OutputDetails struct {
-		Reasoning float64 `json:"reasoning_tokens"`
-	} `json:"output_tokens_details"`
-}
-
-// responseUsage translates a count; nil if it cannot be understood, which is not zero.
-func responseUsage(raw []byte) *genai.Usage {
-	var r responseTokens
-	if err := json.Unmarshal(raw, &r); err != nil || r.Input == nil {
-		return nil
-	}
-	t := tokens{Prompt: r.Input, Completion: r.Output, Total: r.Total, Reasoning: r.OutputDetails.Reasoning}
-	t.PromptDetails.Cached, t.PromptDetails.CacheWrite = r.InputDetails.Cached, r.InputDetails.CacheWrite
-	return t.usage()
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"strconv"
 
 	"github.com/dovetail-go/dovetail/genai"
 )
@@ -14,6 +15,21 @@ type Check struct {
 	X        *Exchange
 	Provider string       // as people call it
 	Err      *genai.Error // nil: nothing is wrong
+
+	// Paths says that places within the request get their names. They cost more than the rest of the writing, and are needed only if
+	// something is wrong: whoever finds that looks once more, with Paths.
+	Paths bool
+}
+
+// At returns the name of an element of a list of the request.
+func (c *Check) At(path, list string, i int) string {
+	if !c.Paths {
+		return ""
+	}
+	if path != "" {
+		path += "."
+	}
+	return path + list + "[" + strconv.Itoa(i) + "]"
 }
 
 // Bad notes that something is wrong with a field of the request.

@@ -1,8 +1,10 @@
 package exchange
 
 import (
+	"bytes"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/dovetail-go/dovetail/internal/jsonscan"
 	"github.com/dovetail-go/dovetail/internal/sse"
@@ -20,6 +22,9 @@ type Events struct {
 	// Finished reports whether an answer that just stops may count as complete.
 	Finished func() bool
 
+	// End tells the end of an answer that just stopped, and counts as complete; nil: it was told.
+	End func()
+
 	reply  *Reply
 	reader *sse.Reader
 }
@@ -35,8 +40,18 @@ func (r *Reply) Events(e *Events) {
 func (e *Events) begin() error {
 	r := e.reply
 	r.Read = e.advance
-	e.reader = sse.NewReader(r.x.Resp.Body, r.x.Max())
 	contentType := r.x.Resp.Header.Get("Content-Type")
+	if strings.HasPrefix(contentType, "application/json") {
+		data, err := ReadAll(r.x.Resp.Body, r.x.Resp.ContentLength, r.x.Max())
+		if err != nil {
+			return r.x.Cut(r.ctx, err)
+		}
+		if data = bytes.TrimLeft(bytes.TrimPrefix(data, []byte("\xef\xbb\xbf")), "\r\n"); len(data) == 0 {
+			return r.x.Cut(r.ctx, Ended(io.EOF, false))
+		}
+		return e.judge(e.Whole(data))
+	}
+	e.reader = sse.NewReader(r.x.Resp.Body, r.x.Max())
 	first, err := e.reader.Peek()
 	switch {
 	case err != nil:
@@ -53,10 +68,32 @@ func (e *Events) begin() error {
 	return nil
 }
 
+// silence is how long an answer that may count as complete waits for the rest: its usage, a sentinel, the end of the body. Some
+// servers say nothing more, and leave the connection open.
+const silence = 5 * time.Second
+
+// next reads an event, if there is one. silent says that nothing more is coming behind an answer that may count as complete.
+func (e *Events) next() (event sse.Event, err error, silent bool) {
+	if !e.Finished() {
+		event, err = e.reader.Next()
+		return event, err, false
+	}
+	r := e.reply
+	timer := time.AfterFunc(silence, r.cancel)
+	event, err = e.reader.Next()
+	if !timer.Stop() && err != nil && r.parent.Err() == nil {
+		return event, nil, true
+	}
+	return event, err, false
+}
+
 // advance reads the next event of the stream.
 func (e *Events) advance() error {
 	r := e.reply
-	event, err := e.reader.Next()
+	event, err, silent := e.next()
+	if silent {
+		return e.end()
+	}
 	if err == nil {
 		if err = e.Take(event.Type, event.Data); err == io.EOF {
 			r.Drain()
@@ -75,9 +112,16 @@ func (e *Events) advance() error {
 		begun = false
 	}
 	if !begun && e.Finished() {
-		return io.EOF
+		return e.end()
 	}
 	return r.x.Cut(r.ctx, Ended(err, true))
+}
+
+func (e *Events) end() error {
+	if e.End != nil {
+		e.End()
+	}
+	return io.EOF
 }
 
 // judge makes an Error of this exchange out of any error but io.EOF.

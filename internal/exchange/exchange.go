@@ -17,6 +17,9 @@ import (
 
 const defaultMax = 64 << 20
 
+// Headers that every request has. Whoever adds to one of them gets a slice of their own.
+var userAgent, jsonType = []string{"dovetail"}, []string{"application/json"}
+
 // A Server is who is asked, and in which language.
 type Server struct {
 	Name    string // what errors call the server; empty: its host
@@ -55,13 +58,13 @@ type Exchange struct {
 
 // A requestBody can be read once: without a way back to its start, net/http never sends it a second time by itself.
 type requestBody struct {
-	bytes.Reader
-	begun atomic.Bool // net/http had a connection and asked for bytes
+	bytes bytes.Reader // not embedded: its WriteTo would go past begun
+	begun atomic.Bool  // net/http had a connection and asked for bytes
 }
 
 func (b *requestBody) Read(p []byte) (int, error) {
 	b.begun.Store(true)
-	return b.Reader.Read(p)
+	return b.bytes.Read(p)
 }
 
 func (b *requestBody) Close() error { return nil }
@@ -104,9 +107,9 @@ func (x *Exchange) Max() int {
 // success. Its body is then open, and up to the caller. body is JSON unless h says otherwise. h is changed: the fields of the
 // Server win over it.
 func (x *Exchange) Post(ctx context.Context, path string, h http.Header, body []byte) error {
-	x.body.Reset(body)
+	x.body.bytes.Reset(body)
 	if h["Content-Type"] == nil {
-		h["Content-Type"] = []string{"application/json"}
+		h["Content-Type"] = jsonType
 	}
 	return x.send(ctx, http.MethodPost, path, h, int64(len(body)))
 }
@@ -121,7 +124,7 @@ func (x *Exchange) send(ctx context.Context, method, path string, h http.Header,
 	u.Path = strings.TrimSuffix(u.Path, "/") + path
 	u.RawPath = ""
 	u.Fragment = ""
-	h["User-Agent"] = []string{"dovetail"}
+	h["User-Agent"] = userAgent
 	for name, values := range x.server.Header {
 		h[http.CanonicalHeaderKey(name)] = values
 	}
@@ -135,12 +138,7 @@ func (x *Exchange) send(ctx context.Context, method, path string, h http.Header,
 	case length > 0:
 		req.Body = &x.body
 	}
-	var client http.Client
-	if x.server.HTTP != nil {
-		client = *x.server.HTTP
-	}
-	client.CheckRedirect = stay
-	resp, err := client.Do(req)
+	resp, err := x.roundTrip(req)
 	if err != nil {
 		return x.unreachable(ctx, err)
 	}
@@ -154,6 +152,27 @@ func (x *Exchange) send(ctx context.Context, method, path string, h http.Header,
 		return err
 	}
 	return failure
+}
+
+// roundTrip does what http.Client.Do does, as far as it is needed here: most of that is about redirects, which are not followed.
+func (x *Exchange) roundTrip(req *http.Request) (*http.Response, error) {
+	var client http.Client
+	if x.server.HTTP != nil {
+		client = *x.server.HTTP
+	}
+	if client.Jar != nil || client.Timeout != 0 || req.URL.User != nil { // which becomes a header
+		client.CheckRedirect = stay
+		return client.Do(req)
+	}
+	transport := client.Transport
+	if transport == nil {
+		transport = http.DefaultTransport
+	}
+	resp, err := transport.RoundTrip(req)
+	if err == nil && (resp == nil || resp.Body == nil) {
+		return nil, errors.New("the transport has returned neither an answer nor an error")
+	}
+	return resp, err
 }
 
 // stay keeps a redirect from being followed: the key would go to whoever it names.

@@ -2,14 +2,19 @@ package exchange
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"math"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/dovetail-go/dovetail/genai"
@@ -20,11 +25,15 @@ func understand(body []byte, status int, _ http.Header) Problem {
 	var p struct {
 		Kind    genai.Kind
 		Message string
+		Code    *string
 	}
 	if json.Unmarshal(body, &p) != nil || p.Kind == "" {
 		p.Kind = genai.ServerError
 	}
-	return Problem{Kind: p.Kind, Message: p.Message, Code: fmt.Sprint("status_", status)}
+	if p.Code == nil {
+		p.Code = new(fmt.Sprint("status_", status))
+	}
+	return Problem{Kind: p.Kind, Message: p.Message, Code: *p.Code}
 }
 
 // echo asks a server for a stream in which every event is a piece of text, and "end" is the end.
@@ -129,6 +138,66 @@ func TestAnswers(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestAdvice: a server may know better than its status whether it helps to ask again.
+func TestAdvice(t *testing.T) {
+	for _, c := range []struct {
+		status       int
+		body, advice string
+		kind         genai.Kind
+		final        bool
+	}{
+		{503, `{"kind":"overloaded"}`, "", genai.Overloaded, false},
+		{503, `{"kind":"overloaded"}`, "true", genai.Overloaded, false},
+		{503, `{"kind":"overloaded"}`, "false", genai.Overloaded, true},
+		{429, `{"kind":"quota_exhausted"}`, "false", genai.QuotaExhausted, false}, // is final by its kind
+		{429, `{"kind":"quota_exhausted"}`, "true", genai.QuotaExhausted, false},  // what the body says goes before
+		{400, `{"kind":"invalid_request","code":""}`, "true", genai.Overloaded, false},
+		{400, `{"kind":"invalid_request","code":"bad_top_p"}`, "true", genai.InvalidRequest, false},
+		{400, `{"kind":"invalid_request","code":""}`, "maybe", genai.InvalidRequest, false},
+	} {
+		header := http.Header{}
+		if c.advice != "" {
+			header.Set("X-Should-Retry", c.advice)
+		}
+		_, err := echo(t.Context(), Server{BaseURL: "http://there", HTTP: &http.Client{Transport: &Kept{Status: c.status, Header: header, Body: []byte(c.body)}}})
+		if e := genai.AsError(err); e == nil || e.Kind != c.kind || e.Final != c.final {
+			t.Errorf("%d %s, %q: %+v", c.status, c.body, c.advice, e)
+		}
+	}
+}
+
+// TestNobody: whatever keeps a request from a server, it has not begun.
+func TestNobody(t *testing.T) {
+	for _, failure := range []error{
+		&net.DNSError{Err: "no such host", Name: "there", IsNotFound: true}, &net.DNSError{Err: "i/o timeout", Name: "there", IsTimeout: true},
+		x509.UnknownAuthorityError{}, &tls.CertificateVerificationError{Err: x509.HostnameError{Certificate: &x509.Certificate{}, Host: "there"}},
+		&net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}, &net.OpError{Op: "dial", Err: os.ErrDeadlineExceeded}, errors.New("net/http: TLS handshake timeout"),
+	} {
+		_, err := echo(t.Context(), Server{BaseURL: "http://there", HTTP: &http.Client{Transport: failing{err: failure}}})
+		if e := genai.AsError(err); e == nil || e.Kind != genai.Unavailable || e.Started != genai.StartedNo || !errors.Is(err, failure) && e.Err == nil {
+			t.Errorf("%v: %+v", failure, e)
+		}
+	}
+	// A time limit of the HTTP client is one of the exchange, once the request is on its way.
+	_, err := echo(t.Context(), Server{BaseURL: "http://there", HTTP: &http.Client{Transport: failing{os.ErrDeadlineExceeded, true}}})
+	if e := genai.AsError(err); e == nil || e.Kind != genai.Timeout || e.Started == genai.StartedNo {
+		t.Errorf("%+v", e)
+	}
+}
+
+// A failing transport fails, before it has read the request or behind it.
+type failing struct {
+	err  error
+	read bool
+}
+
+func (f failing) RoundTrip(r *http.Request) (*http.Response, error) {
+	if f.read {
+		_, _ = io.Copy(io.Discard, r.Body)
+	}
+	return nil, f.err
 }
 
 func TestBegin(t *testing.T) {

@@ -69,21 +69,42 @@ func (x *Exchange) problem(body []byte, status int) *genai.Error {
 	if e.Message == "" && status != 0 {
 		e.Message = http.StatusText(status)
 	}
+	if status != 0 {
+		x.advised(e, p)
+	}
+	if x.kept() {
+		e.Message, e.Raw = unquoted(e.Message), ""
+	}
 	if status == 0 {
 		e.Started = genai.StartedYes
 	}
 	return e
 }
 
-// raw returns what is kept of the body of a failure. One out of a file is not kept: the request is not there that it may quote.
-func (x *Exchange) raw(body []byte) string {
-	if x.server.HTTP != nil {
-		if _, ok := x.server.HTTP.Transport.(*Kept); ok {
-			return ""
+// advised heeds what the server says about repeating the request. That it is of no use is Final. That it is of use counts where
+// nothing but the status says what is wrong: the server is not able to, at the moment.
+func (x *Exchange) advised(e *genai.Error, p Problem) {
+	switch x.Resp.Header.Get("X-Should-Retry") {
+	case "false":
+		e.Final = e.Kind.Retryable()
+	case "true":
+		if e.Kind == genai.InvalidRequest && p.Code == "" {
+			e.Kind = genai.Overloaded
 		}
 	}
-	return string(body[:min(len(body), 5*maxErrorRaw)])
 }
+
+// kept reports whether the answer comes out of a file, and so is not one to the request of this exchange.
+func (x *Exchange) kept() bool {
+	if x.server.HTTP == nil {
+		return false
+	}
+	_, kept := x.server.HTTP.Transport.(*Kept)
+	return kept
+}
+
+// raw returns as much of the body of a failure as may be looked at.
+func (x *Exchange) raw(body []byte) string { return string(body[:min(len(body), 5*maxErrorRaw)]) }
 
 // cause returns err, which ends up in an Error, unless it says something that must not be shown.
 func (x *Exchange) cause(err error) error {

@@ -20,6 +20,7 @@ type Reply struct {
 
 	x      *Exchange
 	ctx    context.Context // of the exchange; it ends when the reply is dropped
+	parent context.Context // of the call
 	cancel context.CancelFunc
 	over   error // what follows after the queue
 
@@ -36,7 +37,7 @@ func Stream(ctx context.Context, start func(context.Context) (*Reply, error)) (*
 		cancel()
 		return nil, err
 	}
-	r.cancel = cancel
+	r.cancel, r.parent = cancel, ctx
 	return genai.NewStream(ctx, r.next, r.stop)
 }
 
@@ -48,7 +49,7 @@ func Whole(ctx context.Context, start func(context.Context) (*Reply, error)) (*g
 	if err != nil {
 		return nil, err
 	}
-	r.cancel = cancel
+	r.cancel, r.parent = cancel, ctx
 	defer r.x.Resp.Body.Close()
 	resp, err := genai.FoldChat(func(yield func(genai.ChatEvent, error) bool) {
 		for {

@@ -74,7 +74,7 @@ func TestDraftAndKept(t *testing.T) {
 	if err := x.Post(context.Background(), "/a", http.Header{}, []byte(`{"a":1}`)); !errors.Is(err, errDraft) || string(d.Body) != `{"a":1}` {
 		t.Errorf("%q, %v", d.Body, err)
 	}
-	s.HTTP = &http.Client{Transport: &Kept{Status: 429, Header: http.Header{"X-Id": {"r1"}}, Body: []byte("text")}}
+	s.HTTP = &http.Client{Transport: &Kept{Status: 429, Header: http.Header{"X-Id": {"r1"}}, Body: []byte("text 'of somebody whom we do not know' here")}}
 	s.IDs = []string{"X-Id"}
 	s.Understand = func(body []byte, status int, _ http.Header) Problem {
 		return Problem{Kind: KindOfStatus(status), Message: string(body)}
@@ -83,7 +83,7 @@ func TestDraftAndKept(t *testing.T) {
 		t.Fatal(err)
 	}
 	e := genai.AsError(x.Post(context.Background(), "/a", http.Header{}, []byte(`{}`)))
-	if e.Kind != genai.RateLimited || e.RequestID != "r1" || e.Message != "text" {
+	if e.Kind != genai.RateLimited || e.RequestID != "r1" || e.Message != "text '[removed]' here" || e.Raw != "" {
 		t.Errorf("%+v", e)
 	}
 }

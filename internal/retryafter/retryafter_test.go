@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -131,6 +132,15 @@ func FuzzParse(f *testing.F) {
 			if wait := retryafter.Parse(http.Header{name: {text}}, now); wait < 0 {
 				t.Errorf("%s: %q is a wait of %v", name, text, wait)
 			}
+		}
+		// A number of seconds means the same to everybody.
+		n, err := strconv.ParseUint(text, 10, 31)
+		want := time.Duration(n) * time.Second
+		if err == nil && (retryafter.Parse(http.Header{"Retry-After": {text}}, now) != want || retryafter.Duration(text+"s") != want) {
+			t.Errorf("%q is a wait of %v and a duration of %v", text, retryafter.Parse(http.Header{"Retry-After": {text}}, now), retryafter.Duration(text+"s"))
+		}
+		if at, err := http.ParseTime(text); err == nil && retryafter.Parse(http.Header{"Retry-After": {text}}, now) != max(at.Sub(now), 0) {
+			t.Errorf("%q is not a wait until %v", text, at)
 		}
 		if wait := retryafter.Duration(text); wait < 0 || wait > 0 && strings.ContainsAny(text, "+-") {
 			t.Errorf("%q is a duration of %v", text, wait)
