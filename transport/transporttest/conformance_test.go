@@ -56,6 +56,8 @@ var asIs = transporttest.Except{
 	"V11/with methods of their own": "nobody calls the methods",
 	"V7":                            "nobody looks at the value",
 	"C7/the handler does not heed its context": "the handler runs in the goroutine of the caller",
+	"C10/the context of a value ends":          "the context is the caller's",
+	"C10/the context of a stream ends":         "the context is the caller's",
 	"E8/in a method of a request":              "nobody calls the method",
 	"E8/in a method of a response":             "nobody calls the method",
 	"E8/in a method of a piece":                "nobody calls the method",
