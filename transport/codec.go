@@ -12,15 +12,17 @@ import (
 
 	"github.com/dovetail-go/dovetail/genai"
 	"github.com/dovetail-go/dovetail/internal/copier"
+	"github.com/dovetail-go/dovetail/internal/weight"
 )
 
 // A codec encodes, decodes and copies values of one type.
 type codec struct {
 	typ     reflect.Type // what the values are; may be a pointer
 	copier  *copier.Copier
-	blobs   *blobWalk // nil if the type has no Blobs
-	numbers bool      // numbers may land in interfaces, and are kept as json.Number there
-	own     bool      // the type decides by methods of its own what it is in JSON, which must be an object
+	blobs   *blobWalk    // nil if the type has no Blobs
+	numbers bool         // numbers may land in interfaces, and are kept as json.Number there
+	own     bool         // the type decides by methods of its own what it is in JSON, which must be an object
+	scale   weight.Scale // nil if no value is large, or nobody knows
 }
 
 func newCodec(t reflect.Type) (codec, error) {
@@ -36,7 +38,7 @@ func newCodec(t reflect.Type) (codec, error) {
 		return codec{}, err
 	}
 	return codec{
-		typ: t, copier: c, blobs: findBlobs(t), numbers: reaches(t, reflect.Interface), own: shape != blobType && ownMethods(shape),
+		typ: t, copier: c, blobs: findBlobs(t), numbers: reaches(t, reflect.Interface), own: shape != blobType && ownMethods(shape), scale: weight.For(shape),
 	}, nil
 }
 

@@ -209,12 +209,18 @@ func (s *Spec) decodePiece(m Message, piece any) (err error) {
 	return garbled(s.response.decodeInto(m, piece))
 }
 
-// CopyRequest returns what would arrive if req travelled, without encoding it. It refuses what EncodeRequest does, but
-// for its size.
+// CopyRequest returns what would arrive if req travelled, without encoding it. It refuses what EncodeRequest does; of its size it
+// counts the bytes of texts, Blobs and lists, so what is a little larger than MaxBytes gets through.
 func (s *Spec) CopyRequest(req any) (c any, err error) {
 	defer s.survive(&err, genai.StartedNo)
 	c, err = s.request.copy(req)
-	return c, refused(err)
+	if err == nil {
+		err = s.light(&s.request, req, "request")
+	}
+	if err != nil {
+		return nil, refused(err)
+	}
+	return c, nil
 }
 
 // CopyResponse returns what would arrive if resp travelled. A stream is copied piece by piece while it is read; it ends
@@ -230,12 +236,22 @@ func (s *Spec) CopyResponse(ctx context.Context, resp any, stop func()) (any, er
 func (s *Spec) copyValue(resp any) (c any, err error) {
 	defer s.survive(&err, genai.StartedYes)
 	c, err = s.response.copy(resp)
-	return c, broken(err)
+	if err == nil {
+		err = s.light(&s.response, resp, "response")
+	}
+	if err != nil {
+		return nil, broken(err)
+	}
+	return c, nil
 }
 
 func (s *Spec) copyPiece(to, from any) (err error) {
 	defer s.survive(&err, genai.StartedYes)
-	return broken(s.response.copyInto(to, from))
+	err = s.response.copyInto(to, from)
+	if err == nil {
+		err = s.light(&s.response, from, "piece")
+	}
+	return broken(err)
 }
 
 // ShareResponse returns resp, a stream, as CopyResponse does, but its pieces are those of resp and no copies.
@@ -279,6 +295,25 @@ func (s *Spec) pull(resp any) (piece any, err error) {
 func (s *Spec) fits(m Message, what string) error {
 	if n := m.Len(); n > s.MaxBytes {
 		return &genai.Error{Kind: genai.TooLarge, Message: fmt.Sprintf("the %s has %d bytes; %s takes %d", what, n, s.Name, s.MaxBytes)}
+	}
+	return nil
+}
+
+// light refuses what is too large by any count. v was copied, so there is an end to it: it is a message, or a pointer to one.
+func (s *Spec) light(c *codec, v any, what string) error {
+	if c.scale == nil {
+		return nil
+	}
+	value := reflect.ValueOf(v)
+	if value.Kind() == reflect.Pointer && value.Type().Elem().Kind() == reflect.Pointer {
+		value = value.Elem()
+	} else if value.Kind() != reflect.Pointer {
+		addressable := reflect.New(value.Type())
+		addressable.Elem().Set(value)
+		value = addressable
+	}
+	if n := c.scale.Of(value); n > s.MaxBytes {
+		return &genai.Error{Kind: genai.TooLarge, Message: fmt.Sprintf("the %s has at least %d bytes; %s takes %d", what, n, s.Name, s.MaxBytes)}
 	}
 	return nil
 }

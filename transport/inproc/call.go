@@ -104,7 +104,7 @@ func (c *call) receive(ctx context.Context, r result) (any, error) {
 		if c.encoded {
 			return c.decode(r.resp)
 		}
-		return c.spec.CopyResponse(ctx, r.resp, nothing)
+		return c.narrower().CopyResponse(ctx, r.resp, nothing)
 	}
 	stop := func() {
 		c.ctx.Release()
@@ -113,7 +113,7 @@ func (c *call) receive(ctx context.Context, r result) (any, error) {
 	if c.encoded {
 		return c.decodeStream(ctx, r.resp, stop)
 	}
-	return c.spec.CopyResponse(ctx, r.resp, stop)
+	return c.narrower().CopyResponse(ctx, r.resp, stop)
 }
 
 func nothing() {}
@@ -144,7 +144,7 @@ func share(ctx context.Context, envelope transport.Envelope, spec *transport.Spe
 // send returns the request as it arrives.
 func (c *call) send(req any) (any, error) {
 	if !c.encoded {
-		return c.spec.CopyRequest(req)
+		return c.narrower().CopyRequest(req)
 	}
 	m, err := c.spec.EncodeRequest(req)
 	if err != nil {
@@ -154,6 +154,14 @@ func (c *call) send(req any) (any, error) {
 		return nil, err
 	}
 	return c.server.DecodeRequest(m)
+}
+
+// narrower returns the Spec of the side that takes less, where both have the same types.
+func (c *call) narrower() *transport.Spec {
+	if c.server.MaxBytes < c.spec.MaxBytes {
+		return c.server
+	}
+	return c.spec
 }
 
 // fits refuses what the other side takes and this one does not.

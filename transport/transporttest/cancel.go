@@ -30,9 +30,11 @@ func cancellation() []promise {
 			{"while the handler works", timeIsUp},
 			{"while the reader waits", timeIsUpInStream},
 		}},
-		{"C10", "what a handler returns to nobody has no effect", []variant{
+		{"C10", "what a handler returns to nobody has no effect, and nothing of a call is left when it is over", []variant{
 			{"value", lateValue},
 			{"stream", lateStream},
+			{"the context of a value ends", contextOfValue},
+			{"the context of a stream ends", contextOfStream},
 		}},
 	}
 }
@@ -292,6 +294,27 @@ func lateStream(e *env) {
 	result := await(e, async(func() (notes, error) { return call(ctx, &note{}) }), "the call returns")
 	e.left(result.err)
 	await(e, closed, "the stream is closed")
+}
+
+// contextOfValue: what a handler has made from its context, such as a timer, is released when the call is over.
+func contextOfValue(e *env) {
+	over := make(chan struct{})
+	call := place(e, ask, func(ctx context.Context, req *note) (*note, error) {
+		context.AfterFunc(ctx, func() { close(over) })
+		return req, nil
+	})
+	must[*note](e)(call(e.Context(), &note{}))
+	await(e, over, "the context of the handler ends with its response")
+}
+
+func contextOfStream(e *env) {
+	over := make(chan struct{})
+	call := place(e, tell, func(ctx context.Context, req *note) (notes, error) {
+		context.AfterFunc(ctx, func() { close(over) })
+		return once(ctx, *req)
+	})
+	e.read(must[notes](e)(call(e.Context(), &note{})), 1)
+	await(e, over, "the context of the handler ends with its stream")
 }
 
 // read reads a stream of n pieces to its end.

@@ -23,18 +23,12 @@ var inReader = transporttest.Except{
 	"E8/the producer ends its goroutine":        "the producer runs in the goroutine of its reader",
 }
 
-// uncounted is not encoded, so nobody knows how large it is.
-var uncounted = transporttest.Except{
-	"L1":  "messages are not encoded, so nobody knows how large they are",
-	"S10": "messages are not encoded, so nobody knows how large they are",
-}
-
 func TestInproc(t *testing.T) {
 	transporttest.Run(t, func(_ testing.TB, serve func(transport.Server)) transporttest.Link {
 		n := &inproc.Network{Name: "suite"}
 		serve(n)
 		return transporttest.Link{Client: n, Caller: "suite", Trusts: true}
-	}, inReader, uncounted)
+	}, inReader)
 }
 
 func TestInprocStrict(t *testing.T) {
@@ -56,10 +50,14 @@ var asIs = transporttest.Except{
 	"V11/with methods of their own": "nobody calls the methods",
 	"V7":                            "nobody looks at the value",
 	"C7/the handler does not heed its context": "the handler runs in the goroutine of the caller",
-	"E8/in a method of a request":              "nobody calls the method",
-	"E8/in a method of a response":             "nobody calls the method",
-	"E8/in a method of a piece":                "nobody calls the method",
-	"E8/the handler ends its goroutine":        "the handler runs in the goroutine of the caller",
+	"L1":                                "nobody looks at the value",
+	"S10":                               "nobody looks at the value",
+	"C10/the context of a value ends":   "the context is the caller's",
+	"C10/the context of a stream ends":  "the context is the caller's",
+	"E8/in a method of a request":       "nobody calls the method",
+	"E8/in a method of a response":      "nobody calls the method",
+	"E8/in a method of a piece":         "nobody calls the method",
+	"E8/the handler ends its goroutine": "the handler runs in the goroutine of the caller",
 }
 
 // A sharing network takes every operation for one that is declared Shared.
@@ -91,7 +89,7 @@ func TestInprocShared(t *testing.T) {
 		n.Name = "suite"
 		serve(n)
 		return transporttest.Link{Client: n, Caller: "suite", Trusts: true}
-	}, inReader, uncounted, asIs)
+	}, inReader, asIs)
 }
 
 func TestHTTP1(t *testing.T) { runOverHTTP(t, "http") }

@@ -61,9 +61,15 @@ func differences() []difference {
 			}).Text
 		}, map[string]string{"https": "test.internal"}},
 
-		{"what is not encoded may have any size", func(t *testing.T, network transport.Network) string {
+		{"what is shared may have any size", func(t *testing.T, network transport.Network) string {
 			narrow.Serve(network, same)
 			_, err := narrow.Dial(network)(t.Context(), &parcel{Text: strings.Repeat("x", 200)})
+			return string(genai.KindOf(err))
+		}, map[string]string{shared: "", "": string(genai.TooLarge)}},
+
+		{"what is not encoded is counted without what stands between", func(t *testing.T, network transport.Network) string {
+			narrow.Serve(network, same)
+			_, err := narrow.Dial(network)(t.Context(), &parcel{Text: strings.Repeat("x", 95)}) // {"text":"..."} makes it 106
 			return string(genai.KindOf(err))
 		}, map[string]string{copying: "", shared: "", "": string(genai.TooLarge)}},
 

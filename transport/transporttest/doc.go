@@ -38,6 +38,6 @@
 //
 // What may differ all the same is in the tests of this package: TestMayDiffer, and the lists of [Except] beside it.
 //
-// After each variant all goroutines that it started must have ended, on both sides of the wire, so Run must not run beside
-// parallel tests of the same program.
+// After each variant all goroutines that it started must have ended, on both sides of the wire, and on Linux all sockets must be closed, so
+// Run must not run beside parallel tests of the same program.
 package transporttest

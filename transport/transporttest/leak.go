@@ -2,14 +2,27 @@ package transporttest
 
 import (
 	"bytes"
+	"os"
 	"runtime"
 	"strings"
 	"testing"
 	"time"
 )
 
-// A census is the goroutines there are, by the first word of their stack, which is their number.
+// A census is what there is that must not be left behind: goroutines, by the first words of their stack, which are their number, and
+// sockets, by what the system calls them.
 type census map[string]string
+
+func takeCensus() census {
+	c := goroutines()
+	files, _ := os.ReadDir("/proc/self/fd") // where there is none, sockets are not counted
+	for _, f := range files {
+		if name, err := os.Readlink("/proc/self/fd/" + f.Name()); err == nil && strings.HasPrefix(name, "socket:") {
+			c[name] = "a connection or a listener: " + name
+		}
+	}
+	return c
+}
 
 func goroutines() census {
 	buf := make([]byte, 1<<20)
@@ -29,7 +42,7 @@ func goroutines() census {
 	return c
 }
 
-// wait waits until there are no goroutines but those of c, and reports the stacks of those that stay.
+// wait waits until there is nothing but what is in c, and reports what stays.
 func (c census) wait(t testing.TB, patience time.Duration) {
 	deadline := time.NewTimer(patience)
 	defer deadline.Stop()
@@ -37,9 +50,9 @@ func (c census) wait(t testing.TB, patience time.Duration) {
 	defer again.Stop()
 	for {
 		var stay []string
-		for name, stack := range goroutines() {
+		for name, what := range takeCensus() {
 			if _, old := c[name]; !old {
-				stay = append(stay, stack)
+				stay = append(stay, what)
 			}
 		}
 		if len(stay) == 0 {
@@ -48,7 +61,7 @@ func (c census) wait(t testing.TB, patience time.Duration) {
 		select {
 		case <-again.C:
 		case <-deadline.C:
-			t.Errorf("%d goroutines outlive the test:\n\n%s", len(stay), strings.Join(stay, "\n\n"))
+			t.Errorf("%d goroutines or sockets outlive the test:\n\n%s", len(stay), strings.Join(stay, "\n\n"))
 			return
 		}
 	}

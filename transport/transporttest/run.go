@@ -106,7 +106,7 @@ func promises() []promise {
 
 // prove runs the variant and waits until everything that it started has ended.
 func (v variant) prove(t testing.TB, start Start, patience time.Duration) {
-	before := goroutines()
+	before := takeCensus()
 	t.Cleanup(func() { // registered first, so run last: after the server has ended
 		if !t.Failed() {
 			before.wait(t, patience)
