@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -117,8 +118,10 @@ func TestCallsGoWhereFewAre(t *testing.T) {
 	var wg sync.WaitGroup
 	answered := make(chan struct{})
 	for all[0].calls.Load() == 0 {
+		n := all[1].calls.Load()
 		wg.Go(func() { _, _ = echo.Dial(c)(t.Context(), &note{}); answered <- struct{}{} })
-		for n := all[1].calls.Load(); all[0].calls.Load() == 0 && all[1].calls.Load() == n; {
+		for all[0].calls.Load() == 0 && all[1].calls.Load() == n {
+			runtime.Gosched()
 		}
 		if all[0].calls.Load() == 0 {
 			<-answered
@@ -228,6 +231,7 @@ func TestServersEndAndComeBack(t *testing.T) {
 			}
 			passed := func(n int32) {
 				for now := made.Load(); made.Load() < now+n && failed.Load() == 0; {
+					runtime.Gosched()
 				}
 			}
 			passed(200)
