@@ -12,7 +12,8 @@ import (
 
 // The limits of metadata: it is for what describes a call, and a header of HTTP must be able to hold it.
 const (
-	maxMetadata = 8 << 10 // bytes of all names and values
+	maxMetadata = 8 << 10 // bytes of all names and values, but for the baggage
+	maxBaggage  = 8 << 10 // bytes of that, which everybody has to pass on who passes baggage on at all (W3C Baggage)
 	reserved    = "dovetail-"
 )
 
@@ -66,7 +67,7 @@ func metadataOf(ctx context.Context) *metadata {
 // earlier one.
 //
 // Names are made of lower case letters, digits, "-", "_" and ".", and do not begin with "dovetail-". Values are printable
-// ASCII. All of it together is at most 8 KiB. A call under a context that breaks these rules fails with
+// ASCII. All of it together is at most 8 KiB; "baggage", which is that of W3C, has 8 KiB of its own. A call under a context that breaks these rules fails with
 // [genai.InvalidRequest], whose Field names the pair.
 func WithMetadata(ctx context.Context, name, value string) context.Context {
 	next := &metadata{pairs: map[string]string{}}
@@ -82,10 +83,10 @@ func WithMetadata(ctx context.Context, name, value string) context.Context {
 		return context.WithValue(ctx, metadataKey{}, next)
 	}
 	if old, ok := next.pairs[name]; ok {
-		next.size -= len(name) + len(old)
+		next.size -= weight(name, old)
 	}
 	next.pairs[name] = value
-	next.size += len(name) + len(value)
+	next.size += weight(name, value)
 	if next.err == nil {
 		next.err = checkPair(name, value, next.size)
 	}
@@ -122,6 +123,16 @@ func metadataError(ctx context.Context) error {
 	return nil
 }
 
+const baggage = "baggage"
+
+// weight is how much a pair counts towards maxMetadata.
+func weight(name, value string) int {
+	if name == baggage {
+		return 0
+	}
+	return len(name) + len(value)
+}
+
 func checkPair(name, value string, size int) error {
 	wrong := func(format string, args ...any) error {
 		return &genai.Error{Kind: genai.InvalidRequest, Field: "metadata." + name, Message: fmt.Sprintf(format, args...)}
@@ -134,6 +145,9 @@ func checkPair(name, value string, size int) error {
 	}
 	if err := checkValue(name, value); err != nil {
 		return err
+	}
+	if name == baggage && len(value) > maxBaggage {
+		return wrong("the baggage has %d bytes; it may have %d", len(value), maxBaggage)
 	}
 	if size > maxMetadata {
 		return wrong("the metadata has %d bytes; it may have %d", size, maxMetadata)
@@ -216,16 +230,16 @@ func replyTo(ctx context.Context) *Reply {
 // Set adds a pair. The rules are those of [WithMetadata]; what breaks them is refused with an error.
 func (r *Reply) Set(name, value string) error {
 	if r == nil {
-		return checkPair(name, value, len(name)+len(value))
+		return checkPair(name, value, weight(name, value))
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	size := len(name) + len(value)
+	size := weight(name, value)
 	for n, v := range r.pairs {
-		size += len(n) + len(v)
+		size += weight(n, v)
 	}
 	if old, ok := r.pairs[name]; ok {
-		size -= len(name) + len(old)
+		size -= weight(name, old)
 	}
 	if err := checkPair(name, value, size); err != nil {
 		return err

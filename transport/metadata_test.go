@@ -57,6 +57,8 @@ var metadataRules = []struct {
 	{"a", "ä", false},
 	{"a", "\xff", false},
 	{"full", strings.Repeat("x", maxMetadata-3), false},
+	{"baggage", strings.Repeat("x", 8192), true},
+	{"baggage", strings.Repeat("x", 8193), false},
 	{strings.Repeat("x", maxMetadata+1), "", false},
 }
 
@@ -103,7 +105,11 @@ func TestMetadataSize(t *testing.T) {
 	if _, err := ask.Dial(network)(ctx, &note{}); err != nil {
 		t.Errorf("two halves: %v", err)
 	}
-	more := transport.WithMetadata(ctx, "c", "")
+	loaded := transport.WithMetadata(ctx, "baggage", strings.Repeat("x", 8192)) // which a tracer may do that knows nothing of our limits
+	if _, err := ask.Dial(network)(loaded, &note{}); err != nil {
+		t.Errorf("two halves and baggage: %v", err)
+	}
+	more := transport.WithMetadata(loaded, "c", "")
 	_, err := ask.Dial(network)(more, &note{})
 	if own := genai.AsError(err); own == nil || own.Field != "metadata.c" || !strings.Contains(own.Message, "8193") || own.Started != genai.StartedNo {
 		t.Errorf("two halves and one byte: %v", err)

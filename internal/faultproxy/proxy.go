@@ -24,6 +24,8 @@ type Proxy struct {
 	open    map[net.Conn]struct{}
 	healed  bool
 	release chan struct{} // closed with that
+	broke   bool
+	broken  chan struct{} // closed with that
 	closed  bool
 }
 
@@ -33,7 +35,7 @@ func (p *Proxy) Listen() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	p.listener, p.open, p.release = l, map[net.Conn]struct{}{}, make(chan struct{})
+	p.listener, p.open, p.release, p.broken = l, map[net.Conn]struct{}{}, make(chan struct{}), make(chan struct{})
 	p.running.Go(p.accept) // Close waits for it
 	return l.Addr().String(), nil
 }
@@ -61,6 +63,9 @@ func (p *Proxy) Heal() {
 		close(p.release)
 	}
 }
+
+// Broken returns a channel that is closed when a fault has begun. It can be called after Listen.
+func (p *Proxy) Broken() <-chan struct{} { return p.broken }
 
 // Passed returns how many bytes of clients, and of the server, were passed on.
 func (p *Proxy) Passed() (up, down int64) { return p.up.Load(), p.down.Load() }
@@ -178,10 +183,7 @@ func end(to net.Conn, err error) {
 
 // breaks does what shall happen, and reports whether this direction is over.
 func (p *Proxy) breaks(to, from net.Conn, how How) (over bool) {
-	p.mu.Lock()
-	healed := p.healed
-	p.mu.Unlock()
-	if healed {
+	if !p.begin() {
 		return false
 	}
 	switch how {
@@ -197,6 +199,20 @@ func (p *Proxy) breaks(to, from net.Conn, how How) (over bool) {
 	case Stall:
 		<-p.release
 		return false
+	}
+	return true
+}
+
+// begin notes that a fault begins, and reports whether it does.
+func (p *Proxy) begin() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.healed {
+		return false
+	}
+	if !p.broke {
+		p.broke = true
+		close(p.broken)
 	}
 	return true
 }

@@ -91,6 +91,7 @@ func TestFaults(t *testing.T) {
 				n, err := conn.Read(buf)
 				got += n
 				if got == 7 && test.fault.Down.How == faultproxy.Stall {
+					<-p.Broken()
 					p.Heal()
 				}
 				if err != nil {
@@ -105,6 +106,15 @@ func TestFaults(t *testing.T) {
 			}
 			if p.Connections() != 1 {
 				t.Errorf("%d connections", p.Connections())
+			}
+			broken := false
+			select {
+			case <-p.Broken():
+				broken = true
+			default:
+			}
+			if faulty := name != "none" && name != "slices" && name != "behind the end"; broken != faulty {
+				t.Errorf("broken: %t, want %t", broken, faulty)
 			}
 		})
 	}

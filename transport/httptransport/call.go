@@ -130,6 +130,14 @@ func (q *request) to(ctx context.Context, at *endpoint) *http.Request {
 	return hr.WithContext(ctx)
 }
 
+// renew gives the request headers that say how much time is left now, since it is to be sent again.
+func (q *request) renew(ctx context.Context) {
+	q.header = q.header.Clone() // those that were sent may still be read
+	if deadline, ok := ctx.Deadline(); ok {
+		setTimeLeft(q.header, time.Until(deadline))
+	}
+}
+
 // again returns a reader of the body.
 func (q *request) again() io.ReadCloser {
 	if q.header[headerCredit] == nil {
@@ -171,6 +179,7 @@ func (c *Client) exchange(ctx context.Context, q *request) (*http.Response, *end
 		at.leaveOut(c.pool.now())
 		c.pool.hasten()
 		tried, last = append(tried, at), err
+		q.renew(ctx)
 	}
 }
 
@@ -198,7 +207,7 @@ func (c *Client) agree(ctx context.Context, q *request, at *endpoint) (*http.Res
 		if err := q.spec.Agree(contract); err != nil {
 			return nil, err
 		}
-		q.header = q.header.Clone() // the other request may still be read
+		q.renew(ctx)
 		q.header[headerContract] = []string{q.spec.Agreed()}
 	}
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/dovetail-go/dovetail/genai"
 	"github.com/dovetail-go/dovetail/internal/faultproxy"
+	"github.com/dovetail-go/dovetail/transport"
 	"github.com/dovetail-go/dovetail/transport/httptransport"
 )
 
@@ -22,6 +23,10 @@ type job struct {
 }
 
 const faultPieces = 20
+
+// patience is how long a caller waits who hears nothing any more. What can still happen in it may be less on a busy machine, and is right
+// all the same.
+const patience = 10 * time.Millisecond
 
 func jobs() []job {
 	blob := genai.NewBlob("image/png", []byte(strings.Repeat("pixel", 2000)))
@@ -67,22 +72,25 @@ func offsets(total int64) []int64 {
 }
 
 // TestFaults breaks connections between real clients and servers at many places, in every way, and looks at what both sides
-// make of it: no answer that was cut is complete, no call is made twice, and no call that was made is said not to have started.
+// make of it: no answer that was cut is complete, no call is made twice, and no call that was made is said not to have started. One server
+// sees all of it, and ends in good order.
 func TestFaults(t *testing.T) {
 	for _, network := range []string{"http", "h2c"} {
 		for _, j := range jobs() {
 			t.Run(network+" "+j.name, func(t *testing.T) {
-				up, down := passed(t, network, j)
+				noLeak(t)
+				server := counted(t, network)
+				up, down := server.passed(t, j)
 				for _, how := range []faultproxy.How{faultproxy.End, faultproxy.Reset, faultproxy.Half, faultproxy.Stall} {
 					for _, at := range offsets(up) {
-						faulty(t, network, j, faultproxy.Fault{Up: faultproxy.Flow{How: how, After: at}})
+						server.faulty(t, j, faultproxy.Fault{Up: faultproxy.Flow{How: how, After: at}})
 					}
 					for _, at := range offsets(down) {
-						faulty(t, network, j, faultproxy.Fault{Down: faultproxy.Flow{How: how, After: at}})
+						server.faulty(t, j, faultproxy.Fault{Down: faultproxy.Flow{How: how, After: at}})
 					}
 				}
 				for _, size := range []int{1, 7} {
-					if complete := faulty(t, network, j, faultproxy.Fault{Up: faultproxy.Flow{Slice: size}, Down: faultproxy.Flow{Slice: size}}); !complete {
+					if complete := server.faulty(t, j, faultproxy.Fault{Up: faultproxy.Flow{Slice: size}, Down: faultproxy.Flow{Slice: size}}); !complete {
 						t.Errorf("in slices of %d it does not get through", size)
 					}
 				}
@@ -91,56 +99,92 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// through runs a server, and a client that reaches it through a proxy.
-func through(t *testing.T, network string, fault func(int) faultproxy.Fault) (*faultproxy.Proxy, *httptransport.Client, *atomic.Int32) {
-	var calls atomic.Int32
+// A countedServer knows how often its handlers were called for each name that clients call in.
+type countedServer struct {
+	network, at string
+	faults      int
+
+	mu    sync.Mutex
+	calls map[string]int
+}
+
+func counted(t *testing.T, network string) *countedServer {
+	c := &countedServer{network: network, calls: map[string]int{}}
 	s := &httptransport.Server{}
-	echo.Serve(s, func(_ context.Context, req *note) (*note, error) { calls.Add(1); return req, nil })
-	count.Serve(s, func(ctx context.Context, req *note) (notes, error) { calls.Add(1); return counting(ctx, req) })
-	p := &faultproxy.Proxy{To: strings.TrimPrefix(serve(t, network, s), network+"://"), Fault: fault}
+	echo.Serve(s, func(ctx context.Context, req *note) (*note, error) { c.called(ctx); return req, nil })
+	count.Serve(s, func(ctx context.Context, req *note) (notes, error) { c.called(ctx); return counting(ctx, req) })
+	c.at = strings.TrimPrefix(serve(t, network, s), network+"://")
+	return c
+}
+
+func (c *countedServer) called(ctx context.Context) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.calls[transport.Metadata(ctx, "fault")]++
+}
+
+func (c *countedServer) made(name string) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.calls[name]
+}
+
+// through returns a client that reaches the server through a proxy.
+func (c *countedServer) through(t *testing.T, fault func(int) faultproxy.Fault) (*faultproxy.Proxy, *httptransport.Client) {
+	p := &faultproxy.Proxy{To: c.at, Fault: fault}
 	at, err := p.Listen()
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = p.Close() })
-	return p, dial(t, network+"://"+at), &calls
+	return p, dial(t, c.network+"://"+at)
 }
 
 // passed returns how many bytes a call is, in both directions.
-func passed(t *testing.T, network string, j job) (up, down int64) {
-	p, c, _ := through(t, network, nil)
-	if complete, wrong, err := j.call(t.Context(), c); !complete || wrong != "" || err != nil {
+func (c *countedServer) passed(t *testing.T, j job) (up, down int64) {
+	p, client := c.through(t, nil)
+	if complete, wrong, err := j.call(transport.WithMetadata(t.Context(), "fault", "000"), client); !complete || wrong != "" || err != nil {
 		t.Fatalf("without a fault: %s, %v", wrong, err)
 	}
-	c.CloseIdleConnections()
+	client.CloseIdleConnections()
+	_ = p.Close() // what was passed on is counted by then
 	return p.Passed()
 }
 
 // faulty makes a call over a connection with a fault, and another one after it.
-func faulty(t *testing.T, network string, j job, fault faultproxy.Fault) (complete bool) {
+func (c *countedServer) faulty(t *testing.T, j job, fault faultproxy.Fault) (complete bool) {
+	c.faults++
+	name := fmt.Sprintf("%03d", c.faults) // as long as in passed
 	t.Run(fmt.Sprintf("%+v", fault), func(t *testing.T) {
 		noLeak(t)
-		p, c, calls := through(t, network, func(n int) faultproxy.Fault {
+		p, client := c.through(t, func(n int) faultproxy.Fault {
 			if n == 0 {
 				return fault
 			}
 			return faultproxy.Fault{}
 		})
-		ctx, cancel := context.WithCancel(t.Context())
+		ctx, cancel := context.WithCancel(transport.WithMetadata(t.Context(), "fault", name))
 		defer cancel()
 		stalls := fault.Up.How == faultproxy.Stall || fault.Down.How == faultproxy.Stall
 		half := fault.Up.How == faultproxy.Half || fault.Down.How == faultproxy.Half
 		if stalls || half { // somebody must end it, and that must be enough
-			timer := time.AfterFunc(40*time.Millisecond, cancel)
-			defer timer.Stop()
+			go func() { // ends with ctx
+				select {
+				case <-p.Broken():
+				case <-ctx.Done():
+				}
+				timer := time.AfterFunc(patience, cancel)
+				<-ctx.Done()
+				timer.Stop()
+			}()
 		}
 		var wrong string
 		var err error
-		complete, wrong, err = j.call(ctx, c)
+		complete, wrong, err = j.call(ctx, client)
 		if wrong != "" {
 			t.Error(wrong)
 		}
-		made := calls.Load()
+		made := c.made(name)
 		if e := genai.AsError(err); e != nil {
 			if e.Kind != genai.Unavailable && !(e.Kind == genai.Cancelled && ctx.Err() != nil) {
 				t.Errorf("got %+v", e)
@@ -154,10 +198,11 @@ func faulty(t *testing.T, network string, j job, fault faultproxy.Fault) (comple
 		}
 		// Afterwards all is well.
 		p.Heal()
-		c.CloseIdleConnections()
-		again, wrong, err := j.call(t.Context(), c)
-		if err != nil && j.name == "stream" && network == "h2c" { // it may have gone over the broken connection, which nobody has looked at since
-			again, wrong, err = j.call(t.Context(), c)
+		client.CloseIdleConnections()
+		after := transport.WithMetadata(t.Context(), "fault", "after "+name)
+		again, wrong, err := j.call(after, client)
+		if genai.KindOf(err) == genai.Unavailable && c.network == "h2c" { // it may have gone over the broken connection, which others may share and nobody has looked at since
+			again, wrong, err = j.call(after, client)
 		}
 		if !again || wrong != "" || err != nil {
 			t.Errorf("the next call: %s, %v", wrong, err)
@@ -171,8 +216,9 @@ func TestFaultsOfOneOfTwo(t *testing.T) {
 	for _, network := range []string{"http", "h2c"} {
 		t.Run(network, func(t *testing.T) {
 			noLeak(t)
-			_, bad, _ := through(t, network, func(int) faultproxy.Fault { return faultproxy.Fault{Up: faultproxy.Flow{How: faultproxy.Reset}} })
-			_, good, calls := through(t, network, nil)
+			server := counted(t, network)
+			_, bad := server.through(t, func(int) faultproxy.Fault { return faultproxy.Fault{Up: faultproxy.Flow{How: faultproxy.Reset}} })
+			_, good := server.through(t, nil)
 			c := dial(t, bad.Address+","+good.Address)
 			var failed atomic.Int32
 			var wg sync.WaitGroup
@@ -189,7 +235,7 @@ func TestFaultsOfOneOfTwo(t *testing.T) {
 			if n := failed.Load(); n > 12 { // three in a row, and those that were on their way with them
 				t.Errorf("%d of 100 calls failed", n)
 			}
-			if n := calls.Load() + failed.Load(); n != 100 {
+			if n := server.made("") + int(failed.Load()); n != 100 {
 				t.Errorf("%d calls came through or failed", n)
 			}
 		})

@@ -46,6 +46,7 @@ func (e *endpoint) roundTrip(ctx context.Context, q *request) (*http.Response, e
 		if err == nil || n == maxResend || ctx.Err() != nil || !unseen(err) {
 			return resp, err
 		}
+		q.renew(ctx)
 	}
 }
 

@@ -1,17 +1,22 @@
 package httptransport_test
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/dovetail-go/dovetail/genai"
 	"github.com/dovetail-go/dovetail/transport"
@@ -113,8 +118,10 @@ func TestCallsGoWhereFewAre(t *testing.T) {
 	var wg sync.WaitGroup
 	answered := make(chan struct{})
 	for all[0].calls.Load() == 0 {
+		n := all[1].calls.Load()
 		wg.Go(func() { _, _ = echo.Dial(c)(t.Context(), &note{}); answered <- struct{}{} })
-		for n := all[1].calls.Load(); all[0].calls.Load() == 0 && all[1].calls.Load() == n; {
+		for all[0].calls.Load() == 0 && all[1].calls.Load() == n {
+			runtime.Gosched()
 		}
 		if all[0].calls.Load() == 0 {
 			<-answered
@@ -224,6 +231,7 @@ func TestServersEndAndComeBack(t *testing.T) {
 			}
 			passed := func(n int32) {
 				for now := made.Load(); made.Load() < now+n && failed.Load() == 0; {
+					runtime.Gosched()
 				}
 			}
 			passed(200)
@@ -443,3 +451,48 @@ func TestRequestsBringTheirKey(t *testing.T) {
 		t.Errorf("requests without a key are at %v", at)
 	}
 }
+
+// What is left of the caller's time is told anew to each server, and after each other cause to send a request again: to find out that one
+// cannot be reached takes seconds.
+func TestTimeLeftIsCountedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var left []string
+		answers := []func() (*http.Response, error){
+			func() (*http.Response, error) {
+				return nil, &net.OpError{Op: "dial", Err: errors.New("nobody is there")}
+			},
+			func() (*http.Response, error) { return nil, errors.New("http: server closed idle connection") },
+			func() (*http.Response, error) {
+				text, err := json.Marshal(transport.Problem{Kind: genai.Precondition, Refused: true, Contract: described(t)})
+				return &http.Response{StatusCode: 412, Header: http.Header{"Content-Type": {"application/problem+json"}}, Body: io.NopCloser(bytes.NewReader(text))}, err
+			},
+			func() (*http.Response, error) {
+				return &http.Response{StatusCode: 200, Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(strings.NewReader("{}"))}, nil
+			},
+		}
+		c := &httptransport.Client{Address: "http://127.0.0.1:1, http://127.0.0.1:2", Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+			left = append(left, r.Header.Get("Dovetail-Timeout-Ms"))
+			time.Sleep(3 * time.Second)
+			return answers[len(left)-1]()
+		})}
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		if _, err := echo.Dial(c)(ctx, &note{}); err == nil {
+			t.Error("there is an answer to a call whose time is up")
+		}
+		if got := strings.Join(left, " "); got != "10000 7000 4000 1000" {
+			t.Errorf("the time that is left was %s", got)
+		}
+	})
+}
+
+// described returns a contract of test.echo that goes together with ours.
+func described(t *testing.T) json.RawMessage {
+	var text json.RawMessage
+	transport.Op[*note2, *note2]{Name: "test.echo"}.Serve(server(func(spec *transport.Spec) { text = spec.Contract() }), func(_ context.Context, n *note2) (*note2, error) { return n, nil })
+	return text
+}
+
+type server func(*transport.Spec)
+
+func (f server) Handle(spec *transport.Spec, _ genai.AnyHandler) { f(spec) }

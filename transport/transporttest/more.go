@@ -96,8 +96,9 @@ func tracing(e *env) {
 	pairs := map[string]string{
 		"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
 		"tracestate":  "rojo=00f067aa0ba902b7,congo=t61rcWkgMzE",
-		"baggage":     "userId=alice,serverNode=DF%2028,isProduction=false",
+		"baggage":     "userId=alice,serverNode=DF%2028,isProduction=false,more=",
 	}
+	pairs["baggage"] += strings.Repeat("x", 8192-len(pairs["baggage"])) // as much as there may be
 	link := e.link(func(s transport.Server) {
 		ask.Serve(s, func(ctx context.Context, req *note) (*note, error) { e.carries(ctx, pairs); return req, nil })
 		tell.Serve(s, func(ctx context.Context, req *note) (notes, error) { e.carries(ctx, pairs); return once(ctx, *req) })
