@@ -205,5 +205,8 @@ func newTransport(at address, ip netip.Addr) *http.Transport {
 			return dialer.DialContext(ctx, network, net.JoinHostPort(ip.String(), port))
 		}
 	}
+	if at.scheme == "h2c" {
+		t.DialContext = hearing(t.DialContext)
+	}
 	return t
 }

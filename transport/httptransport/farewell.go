@@ -36,14 +36,14 @@ type peer struct {
 }
 
 // waits reports whether nothing goes on. Whoever speaks HTTP/2 begins at once, so a connection that has long been silent will
-// speak HTTP/1.1, if anything.
+// speak HTTP/1.1, if anything. On a busy machine it is we who have not listened for so long.
 func (p *peer) waits(conn net.Conn) bool {
 	switch p.state {
 	case http.StateIdle:
 		return p.speaks.Load() == 1
 	case http.StateNew: // clients make connections in advance
 		_, encrypted := conn.(*tls.Conn) // and may still be waiting for the other side's keys
-		return !encrypted && time.Since(p.since) > noticeTime/2
+		return !encrypted && time.Since(p.since) >= silence && !pending(conn)
 	}
 	return false
 }
@@ -58,6 +58,7 @@ type peerKey struct{}
 
 const (
 	farewellTime = 250 * time.Millisecond // how long those who wait for nothing have in which to close their connection
+	silence      = 250 * time.Millisecond // after which whoever has a new connection has nothing to say
 )
 
 // goodbye is what an idle connection is told before its end: an answer to nobody, which RFC 9110 section 15.5.9 allows with
@@ -158,20 +159,24 @@ func (p *peers) farewell() bool {
 	return true
 }
 
-// newcomers waits until nobody is left who has a connection over which nothing has come yet, and gives up after noticeTime. Nobody
-// else comes by then. Package net/http drops a first request that it reads after its Shutdown has begun, without a word.
+// newcomers waits until nobody is left who has a connection over which nothing has come yet, and gives up after a while; those who have
+// sent something that merely was not read yet have the time that a drain may take. Nobody else comes by then. Package net/http drops a
+// first request that it reads after its Shutdown has begun, without a word.
 func (p *peers) newcomers() {
-	for began := time.Now(); p.fresh() && time.Since(began) < noticeTime; {
-		time.Sleep(noticeTime / 10)
+	for began := time.Now(); ; time.Sleep(noticeTime / 10) {
+		others, unread := p.fresh()
+		if since := time.Since(began); !others || since > silence+noticeTime && (!unread || since > drainTime) {
+			return
+		}
 	}
 }
 
-// fresh tells those over whose connections nothing was sent for long enough, and reports whether there are others.
-func (p *peers) fresh() bool {
+// fresh tells those over whose connections nothing was sent for long enough, and reports whether there are others, and whether one of
+// them has sent something.
+func (p *peers) fresh() (others, unread bool) {
 	defer p.telling.Wait() // with the lock released
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	others := false
 	for conn, one := range p.all {
 		if !one.fresh() || one.told != nil {
 			continue
@@ -179,10 +184,10 @@ func (p *peers) fresh() bool {
 		if p.tell(conn, one) {
 			p.telling.Go(func() { p.say(conn, one.told) }) // waited for with telling
 		} else {
-			others = true
+			others, unread = true, unread || pending(conn)
 		}
 	}
-	return others
+	return others, unread
 }
 
 // tell reports whether a peer is to be told: it waits for nothing, and was not told. It must be called with the lock held, and say

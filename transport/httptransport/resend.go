@@ -20,14 +20,18 @@ const maxResend = 4
 //
 //   - The connection had ended, or the server had said that it would end it, when net/http began to write to it: the reader of
 //     a connection that expects no answer closes it before anybody else may write.
-//   - It found no connection that takes the request.
+//   - It found no connection that takes the request, or the connection that it made for it had ended before the request was written.
+//   - The server does not speak HTTP/2, in which the request was written.
 //   - The server of an HTTP/2 connection said that this request is beyond the last that it looks at (RFC 9113, section 6.8), or
 //     refused the stream, which means the same (section 8.7). Net/http takes an error of the protocol for a refusal too; that
 //     is no proof.
 func unseen(err error) bool {
+	if errors.Is(err, errOtherProtocol) {
+		return true
+	}
 	text := err.Error()
 	switch text {
-	case "http: server closed idle connection", "net/http: cannot rewind body after connection loss":
+	case "http: server closed idle connection", "net/http: cannot rewind body after connection loss", "http2: client conn could not be established":
 		return true
 	}
 	reason, ok := strings.CutPrefix(text, "http2: Transport: cannot retry err [")

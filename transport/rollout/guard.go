@@ -100,7 +100,7 @@ func (r *Rollout) judge(old, fresh Stats) string {
 		return ""
 	}
 	if limit := max(time.Duration(float64(old.Slow)*or(r.MaxSlower, 1.5)), old.Slow+slack); fresh.Slow > limit {
-		return fmt.Sprintf("one call in ten takes longer than %v; at the old place it is %v", fresh.Slow.Round(time.Millisecond), old.Slow.Round(time.Millisecond))
+		return fmt.Sprintf("one call in ten takes longer than %v; at the old place it is %v", fresh.Slow.Round(10*time.Microsecond), old.Slow.Round(10*time.Microsecond))
 	}
 	return ""
 }
