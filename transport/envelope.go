@@ -62,7 +62,7 @@ func (e Envelope) Open(ctx context.Context) (context.Context, error) {
 		m.served = &session{e.Key, e.Caller}
 	}
 	for name, value := range pairs {
-		m.size += weight(name, value)
+		m.size += counted(name, value)
 		if err := checkPair(name, value, m.size); err != nil {
 			return nil, err
 		}

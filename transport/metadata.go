@@ -83,10 +83,10 @@ func WithMetadata(ctx context.Context, name, value string) context.Context {
 		return context.WithValue(ctx, metadataKey{}, next)
 	}
 	if old, ok := next.pairs[name]; ok {
-		next.size -= weight(name, old)
+		next.size -= counted(name, old)
 	}
 	next.pairs[name] = value
-	next.size += weight(name, value)
+	next.size += counted(name, value)
 	if next.err == nil {
 		next.err = checkPair(name, value, next.size)
 	}
@@ -125,8 +125,8 @@ func metadataError(ctx context.Context) error {
 
 const baggage = "baggage"
 
-// weight is how much a pair counts towards maxMetadata.
-func weight(name, value string) int {
+// counted is how much a pair counts towards maxMetadata.
+func counted(name, value string) int {
 	if name == baggage {
 		return 0
 	}
@@ -230,16 +230,16 @@ func replyTo(ctx context.Context) *Reply {
 // Set adds a pair. The rules are those of [WithMetadata]; what breaks them is refused with an error.
 func (r *Reply) Set(name, value string) error {
 	if r == nil {
-		return checkPair(name, value, weight(name, value))
+		return checkPair(name, value, counted(name, value))
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	size := weight(name, value)
+	size := counted(name, value)
 	for n, v := range r.pairs {
-		size += weight(n, v)
+		size += counted(n, v)
 	}
 	if old, ok := r.pairs[name]; ok {
-		size -= weight(name, old)
+		size -= counted(name, old)
 	}
 	if err := checkPair(name, value, size); err != nil {
 		return err
