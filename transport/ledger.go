@@ -93,10 +93,8 @@ func (l *ledger) drive(ctx context.Context, r *run, id string, req any) {
 		if claimed && !settled { // nobody knows what was done, so it stays marked
 			slog.Error("a keyed call has ended without a result", "op", l.spec.Name)
 		}
+		l.remove(id, r)
 		r.finish(genai.Errorf(genai.Internal, "the handler ended its goroutine instead of returning")) // if nothing else came of it
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		delete(l.runs, id)
 	}()
 	mark, err := (&record{recordHead: recordHead{Request: r.request}}).encode()
 	if err != nil {
@@ -106,18 +104,27 @@ func (l *ledger) drive(ctx context.Context, r *run, id string, req any) {
 	found, err := l.store().Claim(ctx, id, mark, l.spec.Keep)
 	switch {
 	case err != nil:
+		l.remove(id, r)
 		r.finish(unclaimed(err))
 		return
 	case found != nil:
+		l.remove(id, r)
 		l.replay(r, found)
 		return
 	}
 	claimed = true
 	err = l.work(ctx, r, req)
 	var encoded []byte
-	if !forgotten(err) {
-		if encoded, err = r.record(err).encode(); err != nil {
-			slog.Error("what came of a keyed call cannot be kept", "op", l.spec.Name, "error", err)
+	if forgotten(err) {
+		defer func() { // who is told so may come again at once, and must find no mark, and nothing to join
+			l.remove(id, r)
+			r.finish(err)
+		}()
+	} else {
+		r.finish(err)
+		var failed error
+		if encoded, failed = r.record(err).encode(); failed != nil {
+			slog.Error("what came of a keyed call cannot be kept", "op", l.spec.Name, "error", failed)
 			return
 		}
 	}
@@ -167,8 +174,16 @@ func (l *ledger) work(ctx context.Context, r *run, req any) error {
 	if err == io.EOF {
 		err = nil
 	}
-	r.finish(err)
 	return err
+}
+
+// remove lets nobody join a run any more.
+func (l *ledger) remove(id string, r *run) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.runs[id] == r {
+		delete(l.runs, id)
+	}
 }
 
 // replay lets the readers have what the store has found.

@@ -8,6 +8,8 @@ import (
 	"errors"
 	"io"
 	"maps"
+	"net"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -26,6 +28,7 @@ func flaws() []flaw {
 	)
 	var one sync.Mutex
 	leaked := make(chan struct{})
+	var sockets []net.Listener
 	return []flaw{
 		{name: "it is none", breaks: []string{"V1", "C4", "E1", "E4"}, link: func(n *flawed) Link { return Link{Client: direct{n}} }},
 		{name: "it shares values", breaks: []string{"V1", "V2"}, link: func(n *flawed) Link {
@@ -182,6 +185,16 @@ func flaws() []flaw {
 		{name: "calls wait for one another", breaks: []string{"L3"}, handle: func(ctx context.Context, _ spec, req any, next handler) (any, error) {
 			one.Lock()
 			defer one.Unlock()
+			return next(ctx, req)
+		}},
+		{name: "sockets are left behind", breaks: []string{"E1"}, linux: true, call: func(ctx context.Context, _ spec, req any, next caller) (any, error) {
+			if len(sockets) == 0 { // one is enough
+				l, err := net.Listen("tcp", "127.0.0.1:0")
+				if err != nil {
+					return nil, err
+				}
+				sockets = append(sockets, l) // closed never, which is the flaw; nor is it garbage, which would be closed
+			}
 			return next(ctx, req)
 		}},
 		{name: "goroutines are left behind", breaks: []string{"E1"}, call: func(ctx context.Context, _ spec, req any, next caller) (any, error) {
@@ -365,8 +378,11 @@ func TestSuiteFindsFlaws(t *testing.T) {
 	}
 	for _, f := range flaws() {
 		t.Run(f.name, func(t *testing.T) {
-			if f.races && slowdown > 1 {
+			switch {
+			case f.races && slowdown > 1:
 				t.Skip("the race detector would find it first")
+			case f.linux && runtime.GOOS != "linux":
+				t.Skip("sockets are counted on Linux only")
 			}
 			wrong := broken(t, f.breaks, f.start, impatience)
 			for _, id := range f.breaks {

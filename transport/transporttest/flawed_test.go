@@ -20,6 +20,7 @@ type flaw struct {
 	handle func(ctx context.Context, spec *transport.Spec, req any, next genai.AnyHandler) (any, error)
 	link   func(n *flawed) Link
 	races  bool // the race detector finds it as well
+	linux  bool // it is found on Linux only
 }
 
 // A passage is what a call goes through.

@@ -2,6 +2,7 @@ package transporttest
 
 import (
 	"context"
+	"strconv"
 	"sync/atomic"
 
 	"github.com/dovetail-go/dovetail/genai"
@@ -13,6 +14,7 @@ func keyed() []promise {
 		{"while it runs", keyedJoins},
 		{"when it is over", keyedReplays},
 		{"a stream", keyedStream},
+		{"that may be made again is made anew", keyedAnew},
 		{"the connection breaks", keyedAfterCut},
 		{"under another key, or none", keyedApart},
 		{"with another request", keyedMisused},
@@ -88,6 +90,39 @@ func keyedStream(e *env) {
 	}
 	if n := calls.Load(); n != 1 {
 		e.Errorf("the work was done %d times", n)
+	}
+}
+
+// keyedAnew: who is told to try again may do so at once, and is not given what came of the first call.
+func keyedAnew(e *env) {
+	var calls atomic.Int64
+	fails := func() error {
+		if calls.Add(1)%2 == 1 {
+			return genai.Errorf(genai.Overloaded, "not now")
+		}
+		return nil
+	}
+	link := e.link(func(s transport.Server) {
+		keyedAsk.Serve(s, func(_ context.Context, n *note) (*note, error) { return n, fails() })
+		keyedTell.Serve(s, func(ctx context.Context, n *note) (notes, error) {
+			if err := fails(); err != nil {
+				return nil, err
+			}
+			return once(ctx, *n)
+		})
+	})
+	ask, tell := keyedAsk.Dial(link.Client), keyedTell.Dial(link.Client)
+	for i := range 20 {
+		ctx := withKey(e, strconv.Itoa(i))
+		_, err := ask(ctx, &note{})
+		e.failed(err, genai.Overloaded)
+		must[*note](e)(ask(ctx, &note{}))
+		_, err = tell(ctx, &note{})
+		e.failed(err, genai.Overloaded)
+		e.read(must[notes](e)(tell(ctx, &note{})), 1)
+	}
+	if n := calls.Load(); n != 80 {
+		e.Errorf("the work was done %d times, want 80", n)
 	}
 }
 
