@@ -12,17 +12,15 @@ import (
 
 	"github.com/dovetail-go/dovetail/genai"
 	"github.com/dovetail-go/dovetail/internal/copier"
-	"github.com/dovetail-go/dovetail/internal/weight"
 )
 
 // A codec encodes, decodes and copies values of one type.
 type codec struct {
 	typ     reflect.Type // what the values are; may be a pointer
 	copier  *copier.Copier
-	blobs   *blobWalk    // nil if the type has no Blobs
-	numbers bool         // numbers may land in interfaces, and are kept as json.Number there
-	own     bool         // the type decides by methods of its own what it is in JSON, which must be an object
-	scale   weight.Scale // nil if no value is large, or nobody knows
+	blobs   *blobWalk // nil if the type has no Blobs
+	numbers bool      // numbers may land in interfaces, and are kept as json.Number there
+	own     bool      // the type decides by methods of its own what it is in JSON, which must be an object
 }
 
 func newCodec(t reflect.Type) (codec, error) {
@@ -38,7 +36,7 @@ func newCodec(t reflect.Type) (codec, error) {
 		return codec{}, err
 	}
 	return codec{
-		typ: t, copier: c, blobs: findBlobs(t), numbers: reaches(t, reflect.Interface), own: shape != blobType && ownMethods(shape), scale: weight.For(shape),
+		typ: t, copier: c, blobs: findBlobs(t), numbers: reaches(t, reflect.Interface), own: shape != blobType && ownMethods(shape),
 	}, nil
 }
 
@@ -66,7 +64,7 @@ func (c *codec) encodeChecked(v any) (Message, error) {
 	}
 	var m Message
 	if c.blobs != nil && c.blobs.any(c.value(v)) {
-		detached, err := c.copier.Copy(v)
+		detached, _, err := c.copier.Copy(v)
 		if err != nil {
 			return Message{}, err
 		}
@@ -146,34 +144,36 @@ func isObject(head []byte) bool {
 	return len(head) > 0 && head[0] == '{'
 }
 
-func (c *codec) copy(v any) (any, error) {
+// copy returns a copy of v, and how many bytes v takes at least when it travels.
+func (c *codec) copy(v any) (copied any, size int64, err error) {
 	if reflect.TypeOf(v) != c.typ {
-		return nil, genai.Errorf(genai.Internal, "a %T was sent as a %v", v, c.typ)
+		return nil, 0, genai.Errorf(genai.Internal, "a %T was sent as a %v", v, c.typ)
 	}
 	if missing(v) {
-		return nil, errNil
+		return nil, 0, errNil
 	}
 	if !c.own {
 		return c.copier.Copy(v)
 	}
 	m, err := c.encodeChecked(v)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	return c.decode(m)
+	copied, err = c.decode(m)
+	return copied, m.Len(), err
 }
 
-// copyInto copies what from points to into what to points to.
-func (c *codec) copyInto(to, from any) error {
+// copyInto copies what from points to into what to points to, and returns the size as copy does.
+func (c *codec) copyInto(to, from any) (size int64, err error) {
 	if c.own {
 		m, err := c.encodePointer(from)
 		if err != nil {
-			return err
+			return 0, err
 		}
-		return c.decodeInto(m, to)
+		return m.Len(), c.decodeInto(m, to)
 	}
 	if c.typ.Kind() == reflect.Pointer && reflect.ValueOf(from).Elem().IsNil() {
-		return errNil
+		return 0, errNil
 	}
 	return c.copier.CopyInto(to, from)
 }

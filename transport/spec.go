@@ -213,9 +213,9 @@ func (s *Spec) decodePiece(m Message, piece any) (err error) {
 // counts the bytes of texts, Blobs and lists, so what is a little larger than MaxBytes gets through.
 func (s *Spec) CopyRequest(req any) (c any, err error) {
 	defer s.survive(&err, genai.StartedNo)
-	c, err = s.request.copy(req)
+	c, size, err := s.request.copy(req)
 	if err == nil {
-		err = s.light(&s.request, req, "request")
+		err = s.light(size, "request")
 	}
 	if err != nil {
 		return nil, refused(err)
@@ -235,9 +235,9 @@ func (s *Spec) CopyResponse(ctx context.Context, resp any, stop func()) (any, er
 
 func (s *Spec) copyValue(resp any) (c any, err error) {
 	defer s.survive(&err, genai.StartedYes)
-	c, err = s.response.copy(resp)
+	c, size, err := s.response.copy(resp)
 	if err == nil {
-		err = s.light(&s.response, resp, "response")
+		err = s.light(size, "response")
 	}
 	if err != nil {
 		return nil, broken(err)
@@ -247,9 +247,9 @@ func (s *Spec) copyValue(resp any) (c any, err error) {
 
 func (s *Spec) copyPiece(to, from any) (err error) {
 	defer s.survive(&err, genai.StartedYes)
-	err = s.response.copyInto(to, from)
+	size, err := s.response.copyInto(to, from)
 	if err == nil {
-		err = s.light(&s.response, from, "piece")
+		err = s.light(size, "piece")
 	}
 	return broken(err)
 }
@@ -299,21 +299,10 @@ func (s *Spec) fits(m Message, what string) error {
 	return nil
 }
 
-// light refuses what is too large by any count. v was copied, so there is an end to it: it is a message, or a pointer to one.
-func (s *Spec) light(c *codec, v any, what string) error {
-	if c.scale == nil {
-		return nil
-	}
-	value := reflect.ValueOf(v)
-	if value.Kind() == reflect.Pointer && value.Type().Elem().Kind() == reflect.Pointer {
-		value = value.Elem()
-	} else if value.Kind() != reflect.Pointer {
-		addressable := reflect.New(value.Type())
-		addressable.Elem().Set(value)
-		value = addressable
-	}
-	if n := c.scale.Of(value); n > s.MaxBytes {
-		return &genai.Error{Kind: genai.TooLarge, Message: fmt.Sprintf("the %s has at least %d bytes; %s takes %d", what, n, s.Name, s.MaxBytes)}
+// light refuses what is too large by any count.
+func (s *Spec) light(size int64, what string) error {
+	if size > s.MaxBytes {
+		return &genai.Error{Kind: genai.TooLarge, Message: fmt.Sprintf("the %s has at least %d bytes; %s takes %d", what, size, s.Name, s.MaxBytes)}
 	}
 	return nil
 }

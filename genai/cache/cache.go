@@ -172,7 +172,7 @@ func (c *Cache) keep(k key, resp any) {
 	if err != nil {
 		return // it cannot travel, which is said of such types
 	}
-	value, err := p.Copy(resp)
+	value, _, err := p.Copy(resp)
 	if err != nil || isNil(value) {
 		return
 	}
@@ -214,7 +214,7 @@ func (e *entry) add(piece any) bool {
 		}
 		e.copier = p
 	}
-	copied, err := e.copier.Copy(piece)
+	copied, _, err := e.copier.Copy(piece)
 	if err != nil {
 		return false
 	}
@@ -226,7 +226,8 @@ func (e *entry) add(piece any) bool {
 // open makes an answer out of what is kept.
 func (e *entry) open(ctx context.Context) (any, error) {
 	if e.stream == nil {
-		return e.copier.Copy(e.value)
+		copied, _, err := e.copier.Copy(e.value)
+		return copied, err
 	}
 	left := e.pieces
 	return e.stream.Fill(ctx, func(piece any) error {
@@ -235,6 +236,7 @@ func (e *entry) open(ctx context.Context) (any, error) {
 		}
 		from := left[0]
 		left = left[1:]
-		return e.copier.CopyInto(piece, from)
+		_, err := e.copier.CopyInto(piece, from)
+		return err
 	}, nil)
 }

@@ -102,7 +102,8 @@ func copyOf(v any) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return p.Copy(v)
+	copied, _, err := p.Copy(v)
+	return copied, err
 }
 
 // join returns the call that is under way, if there is one.

@@ -144,7 +144,7 @@ func (r *reader) next(piece any) error {
 			from := t.pieces[r.at-t.first]
 			t.mu.Unlock()
 			r.at++
-			if t.copier.CopyInto(piece, from) != nil {
+			if _, err := t.copier.CopyInto(piece, from); err != nil {
 				// A value that could not travel, such as half a character: it is shared rather than refused.
 				reflect.ValueOf(piece).Elem().Set(reflect.ValueOf(from).Elem())
 			}

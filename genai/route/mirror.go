@@ -122,7 +122,7 @@ func (m *Mirror[Req, Resp]) take(ctx context.Context, req Req) (own context.Cont
 	if err != nil {
 		return own, req, genai.Errorf(genai.InvalidRequest, "a request that cannot be copied: %w", err)
 	}
-	fresh, err := c.Copy(req)
+	fresh, _, err := c.Copy(req)
 	if err != nil {
 		return own, req, err
 	}

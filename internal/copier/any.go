@@ -11,20 +11,20 @@ import (
 // An anyNode copies what is in an interface. The type does not travel, so the copy is of the types that JSON has.
 type anyNode struct{}
 
-func (anyNode) copy(v reflect.Value, depth int) (bool, error) {
+func (anyNode) copy(v reflect.Value, depth int) (size int64, null bool, err error) {
 	if v.IsNil() {
-		return true, nil
+		return 0, true, nil
 	}
-	fresh, err := copyAny(v.Elem().Interface(), depth)
+	fresh, size, err := copyAny(v.Elem().Interface(), depth)
 	if err != nil {
-		return false, err
+		return 0, false, err
 	}
 	if fresh == nil {
 		v.SetZero()
-		return true, nil
+		return 0, true, nil
 	}
 	v.Set(reflect.ValueOf(fresh))
-	return false, nil
+	return size, false, nil
 }
 
 func (anyNode) check(v reflect.Value, depth int) error {
@@ -34,78 +34,81 @@ func (anyNode) check(v reflect.Value, depth int) error {
 	return checkAny(v.Elem().Interface(), depth)
 }
 
-func copyAny(v any, depth int) (any, error) {
+// copyAny returns the copy and its size, as nodes do.
+func copyAny(v any, depth int) (any, int64, error) {
 	switch v := v.(type) {
 	case nil:
-		return nil, nil
+		return nil, 0, nil
 	case bool:
-		return v, nil
+		return v, 0, nil
 	case string:
-		return v, checkString(v)
+		return v, int64(len(v)), checkString(v)
 	case json.Number:
 		if v == "" {
-			return json.Number("0"), nil
+			v = "0"
 		}
-		return v, checkNumber(string(v))
+		return v, int64(len(v)) - 1, checkNumber(string(v))
 	case int:
-		return json.Number(strconv.Itoa(v)), nil
+		return json.Number(strconv.Itoa(v)), 0, nil
 	case int64:
-		return json.Number(strconv.FormatInt(v, 10)), nil
+		return json.Number(strconv.FormatInt(v, 10)), 0, nil
 	case map[string]any:
 		if v == nil {
-			return nil, nil
+			return nil, 0, nil
 		}
 		if depth >= maxDepth {
-			return nil, tooDeep()
+			return nil, 0, tooDeep()
 		}
-		fresh := make(map[string]any, len(v))
+		fresh, size := make(map[string]any, len(v)), sizeOfMap(len(v))
 		for key, value := range v {
 			if err := checkString(key); err != nil {
-				return nil, err
+				return nil, 0, err
 			}
-			inner, err := copyAny(value, depth+1)
+			inner, n, err := copyAny(value, depth+1)
 			if err != nil {
-				return nil, at("[]", err)
+				return nil, 0, at("[]", err)
 			}
 			fresh[key] = inner
+			size += int64(len(key)) + n
 		}
-		return fresh, nil
+		return fresh, size, nil
 	case []any:
 		if v == nil {
-			return nil, nil
+			return nil, 0, nil
 		}
 		if depth >= maxDepth {
-			return nil, tooDeep()
+			return nil, 0, tooDeep()
 		}
-		fresh := make([]any, len(v))
+		fresh, size := make([]any, len(v)), sizeOfList(len(v))
 		for i, value := range v {
-			inner, err := copyAny(value, depth+1)
+			inner, n, err := copyAny(value, depth+1)
 			if err != nil {
-				return nil, at(index(i), err)
+				return nil, 0, at(index(i), err)
 			}
 			fresh[i] = inner
+			size += n
 		}
-		return fresh, nil
+		return fresh, size, nil
 	}
 	return through(v, depth)
 }
 
 // through takes the long way, for values of types that JSON does not have.
-func through(v any, depth int) (any, error) {
+func through(v any, depth int) (any, int64, error) {
 	if err := checkAny(v, depth); err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	text, err := json.Marshal(v)
 	if err != nil {
-		return nil, unable(err, "the %T cannot be written", v)
+		return nil, 0, unable(err, "the %T cannot be written", v)
 	}
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.UseNumber()
 	var fresh any
 	if err := d.Decode(&fresh); err != nil {
-		return nil, unable(err, "the %T cannot be read from what it was written as", v)
+		return nil, 0, unable(err, "the %T cannot be read from what it was written as", v)
 	}
-	return fresh, nil
+	return fresh, int64(len(text)) - 1, nil
 }
 
 func checkAny(v any, depth int) error {

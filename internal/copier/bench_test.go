@@ -51,7 +51,7 @@ func BenchmarkCopy(b *testing.B) {
 		b.Run(name+"/copy", func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := c.Copy(v); err != nil {
+				if _, _, err := c.Copy(v); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -84,7 +84,7 @@ func BenchmarkCopyInto(b *testing.B) {
 	from, to := &genai.ChatEvent{Text: "token"}, &genai.ChatEvent{}
 	b.ReportAllocs()
 	for b.Loop() {
-		if err := c.CopyInto(to, from); err != nil {
+		if _, err := c.CopyInto(to, from); err != nil {
 			b.Fatal(err)
 		}
 	}

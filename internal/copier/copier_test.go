@@ -46,9 +46,12 @@ func same(t *testing.T, v any) {
 	if err := c.Check(v); err != nil {
 		t.Errorf("Check of %#v: %v", deref(v), err)
 	}
-	got, err := c.Copy(v)
+	got, size, err := c.Copy(v)
 	if err != nil {
 		t.Fatalf("%#v: %v", deref(v), err)
+	}
+	if travels := int64(len(text(t, v))); size < 0 || size > travels {
+		t.Errorf("%s is said to have at least %d bytes and has %d", text(t, v), size, travels)
 	}
 	if string(text(t, v)) == "null" {
 		if !reflect.ValueOf(got).IsNil() {
@@ -67,10 +70,10 @@ func same(t *testing.T, v any) {
 		return // methods with pointer receivers
 	}
 	into := reflect.New(typ.Elem())
-	if err := inner.CopyInto(into.Interface(), v); err != nil || !reflect.DeepEqual(into.Interface(), want) {
-		t.Errorf("CopyInto gave %s and %v", text(t, into.Interface()), err)
+	if again, err := inner.CopyInto(into.Interface(), v); err != nil || !reflect.DeepEqual(into.Interface(), want) || again != size {
+		t.Errorf("CopyInto gave %s, %d bytes and %v", text(t, into.Interface()), again, err)
 	}
-	if got, err := inner.Copy(v); err != nil || !reflect.DeepEqual(got, want) {
+	if got, _, err := inner.Copy(v); err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("Copy of a pointer gave %s and %v", text(t, got), err)
 	}
 	value := reflect.ValueOf(v).Elem().Interface()
@@ -78,7 +81,7 @@ func same(t *testing.T, v any) {
 		return // what sat in an interface
 	}
 	if reflect.TypeOf(value) == typ.Elem() {
-		if got, err := inner.Copy(value); err != nil || !reflect.DeepEqual(got, reflect.ValueOf(want).Elem().Interface()) {
+		if got, _, err := inner.Copy(value); err != nil || !reflect.DeepEqual(got, reflect.ValueOf(want).Elem().Interface()) {
 			t.Errorf("Copy of a value gave %s and %v", text(t, got), err)
 		}
 		if err := inner.Check(value); err != nil {
@@ -286,7 +289,7 @@ func TestNothingIsShared(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	copied, err := c.Copy(v)
+	copied, _, err := c.Copy(v)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -343,7 +346,7 @@ func TestRefusedValues(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			copied, err := cp.Copy(c.v)
+			copied, _, err := cp.Copy(c.v)
 			if copied != nil {
 				t.Errorf("a value beside the error: %v", copied)
 			}
@@ -443,17 +446,17 @@ func TestWrongArguments(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if v, err := c.Copy((*base2)(nil)); err != nil || v != (*base2)(nil) {
+	if v, _, err := c.Copy((*base2)(nil)); err != nil || v != (*base2)(nil) {
 		t.Errorf("a nil pointer became %#v, %v", v, err)
 	}
 	for _, v := range []any{nil, 1, base2{}, new(1), (**base2)(nil)} {
-		if _, err := c.Copy(v); !errors.Is(err, genai.Internal) {
+		if _, _, err := c.Copy(v); !errors.Is(err, genai.Internal) {
 			t.Errorf("Copy(%#v): %v", v, err)
 		}
 		if err := c.Check(v); !errors.Is(err, genai.Internal) {
 			t.Errorf("Check(%#v): %v", v, err)
 		}
-		if err := c.CopyInto(v, v); !errors.Is(err, genai.Internal) {
+		if _, err := c.CopyInto(v, v); !errors.Is(err, genai.Internal) {
 			t.Errorf("CopyInto(%#v): %v", v, err)
 		}
 	}
@@ -462,7 +465,7 @@ func TestWrongArguments(t *testing.T) {
 		t.Fatal(err)
 	}
 	to := &base2{"old"}
-	if err := inner.CopyInto(to, &base2{"\xff"}); !errors.Is(err, genai.InvalidRequest) || to.S != "" {
+	if _, err := inner.CopyInto(to, &base2{"\xff"}); !errors.Is(err, genai.InvalidRequest) || to.S != "" {
 		t.Errorf("a failed CopyInto left %q: %v", to.S, err)
 	}
 }
@@ -482,7 +485,7 @@ func TestForIsConcurrent(t *testing.T) {
 				return
 			}
 			for range 100 {
-				if got, err := c.Copy(v); err != nil || !reflect.DeepEqual(got, v) {
+				if got, _, err := c.Copy(v); err != nil || !reflect.DeepEqual(got, v) {
 					t.Errorf("%v, %v", got, err)
 				}
 				if err := c.Check(v); err != nil {

@@ -33,32 +33,37 @@ func fastSlice(t reflect.Type, elem node) node {
 // A listNode copies slices of T.
 type listNode[T any] struct{ elem node }
 
-func (n *listNode[T]) copy(v reflect.Value, depth int) (bool, error) {
+func (n *listNode[T]) copy(v reflect.Value, depth int) (size int64, null bool, err error) {
 	p, _ := reflect.TypeAssert[*[]T](v.Addr())
 	if *p == nil {
-		return true, nil
+		return 0, true, nil
 	}
 	if depth >= maxDepth {
-		return false, tooDeep()
+		return 0, false, tooDeep()
 	}
 	fresh := make([]T, len(*p))
 	copy(fresh, *p)
 	*p = fresh
+	size = sizeOfList(len(fresh))
 	switch list := any(p).(type) {
+	case *[]byte:
+		return sizeOfBytes(len(fresh)), false, nil
 	case *[]float32:
-		return false, checkFloats(*list)
+		return size, false, checkFloats(*list)
 	case *[]float64:
-		return false, checkFloats(*list)
+		return size, false, checkFloats(*list)
 	}
 	if n.elem == nil {
-		return false, nil
+		return size, false, nil
 	}
 	for i := range fresh {
-		if _, err := n.elem.copy(v.Index(i), depth+1); err != nil {
-			return false, at(index(i), err)
+		inner, _, err := n.elem.copy(v.Index(i), depth+1)
+		if err != nil {
+			return 0, false, at(index(i), err)
 		}
+		size += inner
 	}
-	return false, nil
+	return size, false, nil
 }
 
 func (n *listNode[T]) check(v reflect.Value, depth int) error {
@@ -99,30 +104,30 @@ type textNode[T comparable] struct {
 	*structNode
 }
 
-func (n *textNode[T]) copy(v reflect.Value, depth int) (bool, error) {
-	if plain, err := n.plain(v); plain {
-		return false, err
+func (n *textNode[T]) copy(v reflect.Value, depth int) (size int64, null bool, err error) {
+	if text, plain, err := n.plain(v); plain {
+		return int64(len(text)), false, err
 	}
 	return n.structNode.copy(v, depth)
 }
 
 func (n *textNode[T]) check(v reflect.Value, depth int) error {
-	if plain, err := n.plain(v); plain {
+	if _, plain, err := n.plain(v); plain {
 		return err
 	}
 	return n.structNode.check(v, depth)
 }
 
-func (n *textNode[T]) plain(v reflect.Value) (bool, error) {
+func (n *textNode[T]) plain(v reflect.Value) (text string, plain bool, err error) {
 	p, _ := reflect.TypeAssert[*T](v.Addr())
 	only, text := n.only(p)
 	if *p != only {
-		return false, nil
+		return "", false, nil
 	}
 	if err := checkString(text); err != nil {
-		return true, at(n.name, err)
+		return "", true, at(n.name, err)
 	}
-	return true, nil
+	return text, true, nil
 }
 
 // fastStruct returns a node that is made for a type of which there are many, or n.
@@ -139,18 +144,22 @@ func fastStruct(t reflect.Type, n *structNode) node {
 // A stringsNode copies values of type []string.
 type stringsNode struct{}
 
-func (n stringsNode) copy(v reflect.Value, depth int) (bool, error) {
+func (n stringsNode) copy(v reflect.Value, depth int) (size int64, null bool, err error) {
 	p, _ := reflect.TypeAssert[*[]string](v.Addr())
 	if *p == nil {
-		return true, nil
+		return 0, true, nil
 	}
 	if depth >= maxDepth {
-		return false, tooDeep()
+		return 0, false, tooDeep()
 	}
 	fresh := make([]string, len(*p))
 	copy(fresh, *p)
 	*p = fresh
-	return false, checkStrings(fresh)
+	size = sizeOfList(len(fresh))
+	for _, s := range fresh {
+		size += int64(len(s))
+	}
+	return size, false, checkStrings(fresh)
 }
 
 func (stringsNode) check(v reflect.Value, depth int) error {
@@ -173,23 +182,25 @@ func checkStrings(list []string) error {
 // A labelsNode copies values of type map[string]string.
 type labelsNode struct{}
 
-func (labelsNode) copy(v reflect.Value, depth int) (bool, error) {
+func (labelsNode) copy(v reflect.Value, depth int) (size int64, null bool, err error) {
 	p, _ := reflect.TypeAssert[*map[string]string](v.Addr())
 	if *p == nil {
-		return true, nil
+		return 0, true, nil
 	}
 	if depth >= maxDepth {
-		return false, tooDeep()
+		return 0, false, tooDeep()
 	}
 	if err := checkLabels(*p); err != nil {
-		return false, err
+		return 0, false, err
 	}
 	fresh := make(map[string]string, len(*p))
+	size = sizeOfMap(len(*p))
 	for key, value := range *p {
 		fresh[key] = value
+		size += int64(len(key) + len(value))
 	}
 	*p = fresh
-	return false, nil
+	return size, false, nil
 }
 
 func (labelsNode) check(v reflect.Value, depth int) error {

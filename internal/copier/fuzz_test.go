@@ -172,7 +172,7 @@ func FuzzDecoded(f *testing.F) {
 				t.Fatal(err)
 			}
 			refused := c.Check(v)
-			copied, err := c.Copy(v)
+			copied, size, err := c.Copy(v)
 			if (err == nil) != (refused == nil) {
 				t.Fatalf("Copy says %v, Check says %v", err, refused)
 			}
@@ -185,6 +185,9 @@ func FuzzDecoded(f *testing.F) {
 			}
 			if !reflect.DeepEqual(copied, want) {
 				t.Fatalf("%s:\n got %+v\nwant %+v", text, copied, want)
+			}
+			if travels, _ := json.Marshal(v); size < 0 || size > int64(len(travels)) {
+				t.Fatalf("%s is said to have at least %d bytes", travels, size)
 			}
 		}
 	})
@@ -202,7 +205,7 @@ func FuzzRaw(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
 		v := &holder{text}
-		copied, err := c.Copy(v)
+		copied, _, err := c.Copy(v)
 		if checked := c.Check(v); (checked == nil) != (err == nil) {
 			t.Fatalf("Copy says %v, Check says %v", err, checked)
 		}

@@ -15,9 +15,9 @@ type refNode struct {
 	done bool
 }
 
-func (n *refNode) copy(v reflect.Value, depth int) (bool, error) {
+func (n *refNode) copy(v reflect.Value, depth int) (size int64, null bool, err error) {
 	if n.node == nil {
-		return false, nil
+		return 0, false, nil
 	}
 	return n.node.copy(v, depth)
 }
@@ -32,7 +32,9 @@ func (n *refNode) check(v reflect.Value, depth int) error {
 // A stringNode refuses what is not UTF-8.
 type stringNode struct{}
 
-func (n stringNode) copy(v reflect.Value, _ int) (bool, error) { return false, n.check(v, 0) }
+func (n stringNode) copy(v reflect.Value, _ int) (size int64, null bool, err error) {
+	return int64(v.Len()), false, n.check(v, 0)
+}
 
 func (stringNode) check(v reflect.Value, _ int) error { return checkString(v.String()) }
 
@@ -46,7 +48,9 @@ func checkString(s string) error {
 // A floatNode refuses what JSON has no number for.
 type floatNode struct{}
 
-func (n floatNode) copy(v reflect.Value, _ int) (bool, error) { return false, n.check(v, 0) }
+func (n floatNode) copy(v reflect.Value, _ int) (size int64, null bool, err error) {
+	return 0, false, n.check(v, 0)
+}
 
 func (floatNode) check(v reflect.Value, _ int) error { return checkFloat(v.Float()) }
 
@@ -63,28 +67,27 @@ type pointerNode struct {
 	elem node
 }
 
-func (n *pointerNode) copy(v reflect.Value, depth int) (bool, error) {
+func (n *pointerNode) copy(v reflect.Value, depth int) (size int64, null bool, err error) {
 	if v.IsNil() {
-		return true, nil
+		return 0, true, nil
 	}
 	if depth >= maxDepth {
-		return false, tooDeep()
+		return 0, false, tooDeep()
 	}
 	fresh := reflect.New(n.typ)
 	inner := fresh.Elem()
 	inner.Set(v.Elem())
 	if n.elem != nil {
-		null, err := n.elem.copy(inner, depth+1)
-		if err != nil {
-			return false, err
+		if size, null, err = n.elem.copy(inner, depth+1); err != nil {
+			return 0, false, err
 		}
 		if null {
 			v.SetZero()
-			return true, nil
+			return 0, true, nil
 		}
 	}
 	v.Set(fresh)
-	return false, nil
+	return size, false, nil
 }
 
 func (n *pointerNode) check(v reflect.Value, depth int) error {
@@ -103,27 +106,39 @@ type sliceNode struct {
 	elem node
 }
 
-func (n *sliceNode) copy(v reflect.Value, depth int) (bool, error) {
+func (n *sliceNode) copy(v reflect.Value, depth int) (size int64, null bool, err error) {
 	if v.IsNil() {
-		return true, nil
+		return 0, true, nil
 	}
 	if depth >= maxDepth {
-		return false, tooDeep()
+		return 0, false, tooDeep()
 	}
-	size := v.Len()
-	fresh := reflect.MakeSlice(n.typ, size, size)
+	length := v.Len()
+	fresh := reflect.MakeSlice(n.typ, length, length)
 	reflect.Copy(fresh, v)
 	v.Set(fresh)
 	if n.elem == nil {
-		return false, nil
-	}
-	for i := range size {
-		if _, err := n.elem.copy(fresh.Index(i), depth+1); err != nil {
-			return false, at(index(i), err)
+		if n.typ.Elem().Kind() == reflect.Uint8 {
+			return sizeOfBytes(length), false, nil
 		}
+		return sizeOfList(length), false, nil
 	}
-	return false, nil
+	size = sizeOfList(length)
+	for i := range length {
+		inner, _, err := n.elem.copy(fresh.Index(i), depth+1)
+		if err != nil {
+			return 0, false, at(index(i), err)
+		}
+		size += inner
+	}
+	return size, false, nil
 }
+
+// sizeOfList is what a list takes beside what its elements take more than one byte: themselves, and what is between them.
+func sizeOfList(length int) int64 { return 2 * int64(length) }
+
+// sizeOfBytes is what bytes take, which are base64 in JSON.
+func sizeOfBytes(length int) int64 { return (int64(length) + 2) / 3 * 4 }
 
 func (n *sliceNode) check(v reflect.Value, depth int) error {
 	if n.elem == nil {
@@ -148,13 +163,16 @@ type arrayNode struct {
 	len  int
 }
 
-func (n *arrayNode) copy(v reflect.Value, depth int) (bool, error) {
+func (n *arrayNode) copy(v reflect.Value, depth int) (size int64, null bool, err error) {
+	size = sizeOfList(n.len)
 	for i := range n.len {
-		if _, err := n.elem.copy(v.Index(i), depth); err != nil {
-			return false, at(index(i), err)
+		inner, _, err := n.elem.copy(v.Index(i), depth)
+		if err != nil {
+			return 0, false, at(index(i), err)
 		}
+		size += inner
 	}
-	return false, nil
+	return size, false, nil
 }
 
 func (n *arrayNode) check(v reflect.Value, depth int) error {
@@ -174,31 +192,41 @@ type mapNode struct {
 	writes, reads bool // keys have methods of their own for text
 }
 
-func (n *mapNode) copy(v reflect.Value, depth int) (bool, error) {
+func (n *mapNode) copy(v reflect.Value, depth int) (size int64, null bool, err error) {
 	if v.IsNil() {
-		return true, nil
+		return 0, true, nil
 	}
 	if depth >= maxDepth {
-		return false, tooDeep()
+		return 0, false, tooDeep()
 	}
+	size = sizeOfMap(v.Len())
 	fresh := reflect.MakeMapWithSize(n.typ, v.Len())
 	value := reflect.New(n.typ.Elem()).Elem() // one for all entries: a map holds copies
 	for entries := v.MapRange(); entries.Next(); {
 		key, err := n.key(entries.Key())
 		if err != nil {
-			return false, err
+			return 0, false, err
+		}
+		if n.strings && !n.reads {
+			size += int64(key.Len())
 		}
 		value.SetIterValue(entries)
 		if n.elem != nil {
-			if _, err := n.elem.copy(value, depth+1); err != nil {
-				return false, at(step(key), err)
+			inner, _, err := n.elem.copy(value, depth+1)
+			if err != nil {
+				return 0, false, at(step(key), err)
 			}
+			size += inner
 		}
 		fresh.SetMapIndex(key, value)
 	}
 	v.Set(fresh)
-	return false, nil
+	return size, false, nil
 }
+
+// sizeOfMap is what a map takes beside the texts of its keys and what its values take more than one byte: quotes, colon, value and
+// what is between two of them.
+func sizeOfMap(length int) int64 { return 5 * int64(length) }
 
 func (n *mapNode) check(v reflect.Value, depth int) error {
 	if depth >= maxDepth && !v.IsNil() {
@@ -286,7 +314,7 @@ type structNode struct {
 	private bool    // unexported fields are there that do not travel
 }
 
-func (n *structNode) copy(v reflect.Value, depth int) (bool, error) {
+func (n *structNode) copy(v reflect.Value, depth int) (size int64, null bool, err error) {
 	for i := range n.work {
 		f := &n.work[i]
 		inner := v.Field(f.index)
@@ -300,12 +328,14 @@ func (n *structNode) copy(v reflect.Value, depth int) (bool, error) {
 		if f.node == nil {
 			continue
 		}
-		if _, err := f.node.copy(inner, depth); err != nil {
+		n, _, err := f.node.copy(inner, depth)
+		if err != nil {
 			if f.promoted != nil {
-				return false, err
+				return 0, false, err
 			}
-			return false, at(f.name, err)
+			return 0, false, at(f.name, err)
 		}
+		size += n
 	}
 	for _, i := range n.never {
 		v.Field(i).SetZero()
@@ -315,7 +345,7 @@ func (n *structNode) copy(v reflect.Value, depth int) (bool, error) {
 		n.move(fresh, v)
 		v.Set(fresh)
 	}
-	return false, nil
+	return size, false, nil
 }
 
 // move assigns what travels.
@@ -372,21 +402,21 @@ type promotedNode struct {
 	elem *structNode
 }
 
-func (n *promotedNode) copy(v reflect.Value, depth int) (bool, error) {
+func (n *promotedNode) copy(v reflect.Value, depth int) (size int64, null bool, err error) {
 	if v.IsNil() {
-		return true, nil
+		return 0, true, nil
 	}
 	if !n.elem.emits(v.Elem()) {
 		v.SetZero()
-		return true, nil
+		return 0, true, nil
 	}
 	fresh := reflect.New(n.typ)
 	fresh.Elem().Set(v.Elem())
-	if _, err := n.elem.copy(fresh.Elem(), depth); err != nil {
-		return false, err
+	if size, _, err = n.elem.copy(fresh.Elem(), depth); err != nil {
+		return 0, false, err
 	}
 	v.Set(fresh)
-	return false, nil
+	return size, false, nil
 }
 
 func (n *promotedNode) check(v reflect.Value, depth int) error {

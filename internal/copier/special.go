@@ -15,7 +15,10 @@ import (
 // A blobNode shares the bytes, which nobody may change.
 type blobNode struct{}
 
-func (n blobNode) copy(v reflect.Value, _ int) (bool, error) { return false, n.check(v, 0) }
+func (n blobNode) copy(v reflect.Value, _ int) (size int64, null bool, err error) {
+	b, _ := reflect.TypeAssert[*genai.Blob](v.Addr())
+	return int64(b.Len() + len(b.URL())), false, n.check(v, 0)
+}
 
 func (blobNode) check(v reflect.Value, _ int) error {
 	b, _ := reflect.TypeAssert[*genai.Blob](v.Addr())
@@ -38,38 +41,37 @@ func (blobNode) check(v reflect.Value, _ int) error {
 // A timeNode makes of a time what RFC 3339 can say.
 type timeNode struct{}
 
-func (timeNode) copy(v reflect.Value, _ int) (bool, error) {
+func (timeNode) copy(v reflect.Value, _ int) (size int64, null bool, err error) {
 	t, _ := reflect.TypeAssert[*time.Time](v.Addr())
 	if year := t.Year(); t.Location() == time.UTC && 0 <= year && year <= 9999 {
 		*t = t.UTC() // which takes the monotonic reading off as well
-		return false, nil
+		return 0, false, nil
 	}
 	text, err := t.MarshalJSON()
 	if err == nil {
 		err = t.UnmarshalJSON(text)
 	}
 	if err != nil {
-		return false, refuse("the time cannot be written by RFC 3339")
+		return 0, false, refuse("the time cannot be written by RFC 3339")
 	}
-	return false, nil
+	return 0, false, nil
 }
 
 func (n timeNode) check(v reflect.Value, depth int) error {
 	scratch := reflect.New(v.Type()).Elem()
 	scratch.Set(v)
-	_, err := n.copy(scratch, depth)
+	_, _, err := n.copy(scratch, depth)
 	return err
 }
 
 // A numberNode copies numbers that are kept as text.
 type numberNode struct{}
 
-func (n numberNode) copy(v reflect.Value, _ int) (bool, error) {
+func (n numberNode) copy(v reflect.Value, _ int) (size int64, null bool, err error) {
 	if v.Len() == 0 {
 		v.SetString("0") // as encoding/json has it
-		return false, nil
 	}
-	return false, n.check(v, 0)
+	return int64(v.Len()) - 1, false, n.check(v, 0)
 }
 
 func (numberNode) check(v reflect.Value, _ int) error { return checkNumber(v.String()) }
@@ -88,18 +90,14 @@ func checkNumber(s string) error {
 // those characters escaped that mean something to a browser.
 type rawNode struct{}
 
-func (rawNode) copy(v reflect.Value, _ int) (bool, error) {
+func (rawNode) copy(v reflect.Value, _ int) (size int64, null bool, err error) {
 	raw, _ := reflect.TypeAssert[*json.RawMessage](v.Addr())
 	if *raw != nil && plainJSON(*raw) {
 		*raw = bytes.Clone(*raw)
-		return string(*raw) == "null", nil
+	} else if *raw, err = rewrite(*raw); err != nil {
+		return 0, false, err
 	}
-	fresh, err := rewrite(*raw)
-	if err != nil {
-		return false, err
-	}
-	*raw = fresh
-	return string(fresh) == "null", nil
+	return int64(len(*raw)) - 1, string(*raw) == "null", nil
 }
 
 func (rawNode) check(v reflect.Value, _ int) error {
@@ -129,28 +127,28 @@ type throughNode struct {
 	written node // what checks it if it has no method to be written with
 }
 
-func (n *throughNode) copy(v reflect.Value, depth int) (bool, error) {
+func (n *throughNode) copy(v reflect.Value, depth int) (size int64, null bool, err error) {
 	if n.written != nil {
 		if err := n.written.check(v, depth); err != nil {
-			return false, err
+			return 0, false, err
 		}
 	}
 	text, err := n.encode(v)
 	if err != nil {
-		return false, err
+		return 0, false, err
 	}
 	fresh := reflect.New(n.typ)
 	if err := json.Unmarshal(text, fresh.Interface()); err != nil {
-		return false, unable(err, "the %v cannot be read from what it was written as", n.typ)
+		return 0, false, unable(err, "the %v cannot be read from what it was written as", n.typ)
 	}
 	v.Set(fresh.Elem())
-	return string(text) == "null", nil
+	return int64(len(text)) - 1, string(text) == "null", nil
 }
 
 func (n *throughNode) check(v reflect.Value, depth int) error {
 	scratch := reflect.New(n.typ).Elem()
 	scratch.Set(v)
-	_, err := n.copy(scratch, depth)
+	_, _, err := n.copy(scratch, depth)
 	return err
 }
 

@@ -1,4 +1,4 @@
-package weight_test
+package copier_test
 
 import (
 	"context"
@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/dovetail-go/dovetail/genai"
-	"github.com/dovetail-go/dovetail/internal/weight"
+	"github.com/dovetail-go/dovetail/internal/copier"
 	"github.com/dovetail-go/dovetail/transport"
 )
 
@@ -18,8 +18,8 @@ type inside struct {
 	Hidden string `json:"-"`
 }
 
-// Base is embedded, and its fields travel with those of whoever embeds it.
-type Base struct {
+// Bottom is embedded, and its fields travel with those of whoever embeds it.
+type Bottom struct {
 	Name string `json:"name"`
 }
 
@@ -35,7 +35,7 @@ type quiet struct{ Text string }
 func (quiet) IsZero() bool { return true }
 
 type outside struct {
-	Base
+	Bottom
 	Text   string              `json:"text"`
 	Bytes  []byte              `json:"bytes"`
 	Blob   genai.Blob          `json:"blob"`
@@ -65,8 +65,8 @@ func (c collect) Handle(spec *transport.Spec, _ genai.AnyHandler) { c(spec) }
 // large is a thousand bytes.
 var large = strings.Repeat("x", 1000)
 
-// TestWeight: a value is never said to be heavier than it is on a wire, and what makes it large is counted.
-func TestWeight(t *testing.T) {
+// TestSize: a value is never said to be larger than it is on a wire, and what makes it large is counted.
+func TestSize(t *testing.T) {
 	blob := genai.NewBlob("image/raw", []byte(large))
 	for name, test := range map[string]struct {
 		value outside
@@ -88,18 +88,29 @@ func TestWeight(t *testing.T) {
 		"an array":          {outside{Fixed: [2]string{large, large}}, 2000},
 		"a number":          {outside{Number: json.Number(strings.Repeat("1", 1000))}, 1000},
 		"a set":             {outside{Sets: map[string]struct{}{large: {}}}, 1000},
-		"its own methods":   {outside{Loud: loud(large)}, 0},
+		"its own methods":   {outside{Loud: loud(large)}, 2},
 		"its own zero":      {outside{Quiet: quiet{large}}, 0},
-		"embedded":          {outside{Base: Base{large}}, 1000},
+		"embedded":          {outside{Bottom: Bottom{large}}, 1000},
 		"a struct":          {outside{Inside: inside{Inner: large}}, 1000},
-		"raw":               {outside{Raw: json.RawMessage(`"` + large + `"`)}, 0},
+		"raw":               {outside{Raw: json.RawMessage(`"` + large + `"`)}, 1000},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if test.value.Number == "" {
 				test.value.Number = "0"
 			}
-			got := weight.For(reflect.TypeFor[outside]()).Of(reflect.ValueOf(&test.value))
-			op := transport.Op[*outside, *outside]{Name: "weight.test"}
+			c, err := copier.For(reflect.TypeFor[*outside]())
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, got, err := c.Copy(&test.value)
+			if err != nil {
+				t.Fatal(err)
+			}
+			into, err := c.CopyInto(new(*outside), new(&test.value))
+			if err != nil || into != got {
+				t.Errorf("%d bytes, and into another value %d, %v", got, into, err)
+			}
+			op := transport.Op[*outside, *outside]{Name: "copier.test"}
 			var travels int64
 			collector := collect(func(spec *transport.Spec) {
 				m, err := spec.EncodeRequest(&test.value)
@@ -110,29 +121,7 @@ func TestWeight(t *testing.T) {
 			})
 			op.Serve(collector, func(context.Context, *outside) (*outside, error) { return nil, nil })
 			if got < test.least || got > travels {
-				t.Errorf("it weighs %d; want at least %d, and at most the %d that travel", got, test.least, travels)
-			}
-		})
-	}
-	type small struct {
-		N    int
-		OK   bool
-		Time time.Time
-	}
-	if weight.For(reflect.TypeFor[small]()) != nil {
-		t.Error("what cannot be large is weighed")
-	}
-}
-
-func BenchmarkOf(b *testing.B) {
-	request := &genai.ChatRequest{Model: "small", Messages: []genai.Message{genai.System(large), genai.User(large), genai.Assistant(large), genai.User("hey")}}
-	event := &genai.ChatEvent{Text: "token"}
-	for name, v := range map[string]any{"ChatRequest": request, "ChatEvent": event} {
-		value := reflect.ValueOf(v)
-		scale := weight.For(value.Type().Elem())
-		b.Run(name, func(b *testing.B) {
-			for b.Loop() {
-				scale.Of(value)
+				t.Errorf("it has %d bytes; want at least %d, and at most the %d that travel", got, test.least, travels)
 			}
 		})
 	}
