@@ -2,6 +2,7 @@ package recordedtest_test
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"reflect"
 	"slices"
@@ -12,6 +13,7 @@ import (
 	"github.com/dovetail-go/dovetail/genai/anthropic"
 	"github.com/dovetail-go/dovetail/genai/gemini"
 	"github.com/dovetail-go/dovetail/genai/ollama"
+	"github.com/dovetail-go/dovetail/genai/tool"
 	"github.com/dovetail-go/dovetail/internal/recordedtest"
 )
 
@@ -34,23 +36,27 @@ func shapeOf(resp *genai.ChatResponse) (s shape) {
 	return s
 }
 
-// answered returns what our client makes of an exchange, asked as it was.
-func answered(ctx context.Context, r recordedtest.Exchange) (*genai.ChatResponse, error) {
-	via := r.Replay().Client()
-	whole, chat := openaiAt(via).Complete, openaiAt(via).Chat
+// model returns the client for an exchange, which gets what via answers.
+func model(r recordedtest.Exchange, via *http.Client) (whole genai.Handler[*genai.ChatRequest, *genai.ChatResponse], chat genai.Chat) {
 	switch r.API {
 	case "responses":
-		whole, chat = openaiAt(via).Respond, openaiAt(via).Responses
+		return openaiAt(via).Respond, openaiAt(via).Responses
 	case "messages":
 		c := &anthropic.Client{BaseURL: host, HTTP: via}
-		whole, chat = c.Complete, c.Chat
+		return c.Complete, c.Chat
 	case "generateContent", "streamGenerateContent":
 		c := &gemini.Client{BaseURL: host, HTTP: via}
-		whole, chat = c.Complete, c.Chat
+		return c.Complete, c.Chat
 	case "ollama.chat":
 		c := &ollama.Client{BaseURL: host, HTTP: via}
-		whole, chat = c.Complete, c.Chat
+		return c.Complete, c.Chat
 	}
+	return openaiAt(via).Complete, openaiAt(via).Chat
+}
+
+// answered returns what our client makes of an exchange, asked as it was.
+func answered(ctx context.Context, r recordedtest.Exchange) (*genai.ChatResponse, error) {
+	whole, chat := model(r, r.Replay().Client())
 	if r.Stream {
 		return genai.Collect(chat, genai.FoldChat)(ctx, hello)
 	}
@@ -98,5 +104,55 @@ func TestTwins(t *testing.T) {
 	}
 	if n < 166 {
 		t.Errorf("only %d twins", n)
+	}
+}
+
+// TestCutCallsAreNotRun: tools are run after a recorded answer that calls them, and after no part of it.
+func TestCutCallsAreNotRun(t *testing.T) {
+	n := 0
+	for _, file := range recordedtest.Files {
+		for _, r := range recordedtest.Load(t, file, "chat.completions", "responses", "messages", "streamGenerateContent", "ollama.chat") {
+			if !r.Stream || r.Status != http.StatusOK || !slices.Contains(r.Tags, "tool_calls") {
+				continue
+			}
+			whole, err := answered(t.Context(), r)
+			if err != nil {
+				t.Fatal(r.ID, err)
+			}
+			if whole.Finish.Reason != genai.FinishToolCalls {
+				continue // the limit on tokens came first
+			}
+			n++
+			ran := 0
+			var tools []tool.Tool
+			for _, call := range whole.Message.ToolCalls() {
+				if !slices.ContainsFunc(tools, func(t tool.Tool) bool { return t.Name == call.Name }) {
+					tools = append(tools, tool.Tool{Name: call.Name, Run: func(context.Context, json.RawMessage) ([]genai.Part, error) {
+						ran++
+						return nil, nil
+					}})
+				}
+			}
+			play := func(body string) error {
+				_, chat := model(r, (&recordedtest.Replay{Headers: r.Headers, Body: body}).Client())
+				_, err := (&tool.Loop{Model: chat, Tools: tools, Steps: 2, Parallel: 1}).Run(t.Context(), hello)
+				return err
+			}
+			if _ = play(r.Body); ran == 0 {
+				t.Errorf("%s: no tool is run", r.ID)
+			}
+			ran = 0
+			// The reason of the end stands behind the last call, in all of these interfaces.
+			calls := whole.Message.ToolCalls()
+			last := strings.LastIndex(r.Body, calls[len(calls)-1].Name)
+			for i := range 8 {
+				if err := play(r.Body[:last*i/7]); ran > 0 || genai.KindOf(err) != genai.Truncated {
+					t.Fatalf("%s: cut at %d of %d: %d calls were run, %v", r.ID, last*i/7, len(r.Body), ran, err)
+				}
+			}
+		}
+	}
+	if n < 80 {
+		t.Errorf("only %d streams with calls", n)
 	}
 }
