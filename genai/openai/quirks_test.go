@@ -132,6 +132,19 @@ func TestQuirks(t *testing.T) {
 			data(delta(`{"content":[{"type":"thinking","thinking":[{"type":"text","text":"Hm"}]}]}`), delta(`{"content":[{"type":"text","text":"Hello"}]}`), finish("stop"), done),
 			[]genai.Part{thought("Hm", ""), {Text: "Hello"}}, genai.FinishStop, "stop", nil,
 		},
+		"usage of DeepSeek": { // what is told twice counts once
+			data(hello, `{"id":"a1","choices":[{"index":0,"delta":{},"finish_reason":"stop"}],"usage":{"prompt_tokens":9,"completion_tokens":4.0,"total_tokens":13,`+
+				`"reasoning_tokens":2,"completion_tokens_details":{"reasoning_tokens":0},"prompt_cache_hit_tokens":3,"prompt_tokens_details":{"cached_tokens":0,"cache_write_tokens":1}}}`, done),
+			said("Hello"), genai.FinishStop, "stop", &genai.Usage{Input: 9, Output: 4, CacheRead: 3, CacheWrite: 1, Reasoning: 2},
+		},
+		"usage that counts thoughts beside the output": {
+			data(hello, `{"id":"a1","choices":[{"index":0,"delta":{},"finish_reason":"stop"}],"usage":{"prompt_tokens":9,"completion_tokens":4,"total_tokens":15,"completion_tokens_details":{"reasoning_tokens":2}}}`, done),
+			said("Hello"), genai.FinishStop, "stop", &genai.Usage{Input: 9, Output: 6, Reasoning: 2},
+		},
+		"usage that is none": {
+			data(hello, `{"id":"a1","choices":[{"index":0,"delta":{},"finish_reason":"stop"}],"usage":{"prompt_tokens":null,"completion_tokens":"4"}}`, done),
+			said("Hello"), genai.FinishStop, "stop", nil,
+		},
 		"usage of Groq": {
 			data(hello, `{"id":"a1","choices":[{"index":0,"delta":{},"finish_reason":"stop"}],"x_groq":{"id":"x","usage":{"prompt_tokens":9,"completion_tokens":4}}}`, done),
 			said("Hello"), genai.FinishStop, "stop", usage(9, 4),

@@ -133,6 +133,10 @@ func TestAnswers(t *testing.T) {
 			if e.Kind != c.kind || e.Started != c.started || !strings.Contains(e.Message, c.message) || len(e.Message) > 600 {
 				t.Errorf("%+v", e)
 			}
+			// What was said is kept, but for what it quotes.
+			if said := c.status >= 400 && c.body != "" || name == "an error"; said != (e.Raw != "") || len(e.Raw) > 2100 || strings.Contains(e.Raw, "private") || strings.Contains(e.Raw, "sk-1") {
+				t.Errorf("%d bytes are kept: %.200s", len(e.Raw), e.Raw)
+			}
 			if e.Op != "chat" || e.Target != "them" || e.Status != c.status || e.RequestID != "r1" || calls != 1 {
 				t.Errorf("%+v after %d calls", e, calls)
 			}

@@ -22,7 +22,7 @@ func quotations(secret string) map[string]string {
 	return map[string]string{
 		"word for word": secret, "JSON": in(secret), "JSON in JSON": in(in(secret)), "JSON in JSON in JSON": in(in(in(secret))),
 		"ASCII": strconv.QuoteToASCII(secret), "ASCII in JSON": in(strconv.QuoteToASCII(secret)), "Go": fmt.Sprintf("%q", secret),
-		"HTML": html.EscapeString(secret), "JSON in HTML": html.EscapeString(in(secret)), "one line": strings.Join(strings.Fields(secret), " "),
+		"HTML": html.EscapeString(secret), "HTML by others": strings.NewReplacer("<", "&lt;", ">", "&gt;", `"`, "&quot;", "&", "&amp;").Replace(secret), "JSON in HTML": html.EscapeString(in(secret)), "one line": strings.Join(strings.Fields(secret), " "),
 		"surrogates": strings.ReplaceAll(secret, "👍", `\ud83d\udc4d`), "small letters": strings.ToLower(secret),
 	}
 }
@@ -45,6 +45,13 @@ func TestRedact(t *testing.T) {
 			if strings.Contains(message+raw, word) {
 				t.Errorf("%s: %s, %s", name, message, raw)
 			}
+		}
+	}
+	// No line is long enough by itself.
+	lines := &Exchange{Texts: func(yield func(string)) { yield("\"eins\"\n'zwei'\n\"drei\"\n'vier'\n\"fünf\"") }}
+	for name, said := range quotations("\"eins\"\n'zwei'\n\"drei\"\n'vier'\n\"fünf\"") {
+		if lines.redact(&said); strings.Contains(said, "eins") || strings.Contains(said, "drei") || strings.Contains(said, "nf") {
+			t.Errorf("lines, %s: %s", name, said)
 		}
 	}
 	for said, want := range map[string]string{
