@@ -191,6 +191,9 @@ func TestO2SpansOfAnEdge(t *testing.T) {
 			if i > 0 && s.parent.SpanID() == r.spans[i-1].context.SpanID() && s.context.TraceID() == r.spans[i-1].context.TraceID() {
 				below = "the one before"
 			}
+			if i > 0 && below == "the root" {
+				t.Errorf("the span of the handler is not below that of its caller: %v", s)
+			}
 			if want := []trace.SpanKind{trace.SpanKindClient, trace.SpanKindServer}; i >= len(want) || s.kind != want[i] {
 				t.Errorf("span %d of an edge is %v", i, s.kind)
 			}

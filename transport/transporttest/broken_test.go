@@ -307,10 +307,7 @@ func flaws() []flaw {
 				return m, err
 			}
 		}, genai.Discard)},
-		{name: "sizes do not matter", breaks: []string{"L1", "S10"}, link: func(n *flawed) Link {
-			n.Strict = false
-			return Link{Client: n, Trusts: true}
-		}},
+		{name: "sizes do not matter", breaks: []string{"L1", "S10"}, link: func(n *flawed) Link { return Link{Client: roomy{n}, Trusts: true} }},
 		{name: "streams wait for one another", breaks: []string{"S11"}, link: func(n *flawed) Link {
 			line := make(chan struct{}, 1)
 			n.ways = append(n.ways, func(ctx context.Context, _ spec, req any, next caller) (any, error) {
