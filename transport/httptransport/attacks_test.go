@@ -29,7 +29,7 @@ func connect(t *testing.T, address string) net.Conn {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
-	_ = conn.SetDeadline(time.Now().Add(20 * time.Second)) // a bound for the test, not a measure
+	_ = conn.SetDeadline(time.Now().Add(time.Minute)) // a bound for the test, not a measure
 	return conn
 }
 
