@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/dovetail-go/dovetail/genai"
@@ -246,19 +247,33 @@ func TestSilence(t *testing.T) {
 		"no headers": "", "half the headers": "HTTP/1.1 200 OK\r\nContent-", "no body": "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 10\r\n\r\n{",
 	} {
 		t.Run(name, func(t *testing.T) {
-			over := make(chan struct{})
-			address, _ := raw(t, func(conn net.Conn) {
-				_, _ = io.WriteString(conn, begin)
-				_, _ = io.Copy(io.Discard, conn) // until the client leaves
-				close(over)
+			synctest.Test(t, func(t *testing.T) { // where a request is there before the caller's time is up, however busy the machine is
+				ours, theirs := net.Pipe()
+				over := make(chan error, 1)
+				go func() { // waited for below
+					req, err := http.ReadRequest(bufio.NewReader(theirs))
+					if err == nil {
+						_, err = io.Copy(io.Discard, req.Body)
+					}
+					if err == nil {
+						_, _ = io.WriteString(theirs, begin)
+						_, _ = io.Copy(io.Discard, theirs) // until the client leaves
+					}
+					_ = theirs.Close()
+					over <- err
+				}()
+				via := &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) { return ours, nil }}
+				ctx, cancel := context.WithTimeout(t.Context(), 30*time.Millisecond)
+				defer cancel()
+				_, err := echo.Dial(&httptransport.Client{Address: "http://127.0.0.1", Transport: via})(ctx, &note{})
+				if !errors.Is(err, context.DeadlineExceeded) {
+					t.Errorf("got %v", err)
+				}
+				if err := <-over; err != nil { // the connection was closed
+					t.Error(err)
+				}
+				via.CloseIdleConnections()
 			})
-			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Millisecond)
-			defer cancel()
-			_, err := echo.Dial(dial(t, address))(ctx, &note{})
-			if !errors.Is(err, context.DeadlineExceeded) {
-				t.Errorf("got %v", err)
-			}
-			<-over // the connection was closed
 		})
 	}
 }

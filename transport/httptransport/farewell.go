@@ -33,6 +33,7 @@ type peer struct {
 	since  time.Time
 	state  http.ConnState
 	told   chan struct{} // closed when it was told; nil if it is not
+	spare  spare
 }
 
 // waits reports whether nothing goes on. Whoever speaks HTTP/2 begins at once, so a connection that has long been silent will
@@ -129,11 +130,16 @@ func (p *peers) leave() {
 	}
 }
 
-// seen notes that a request has come over a connection.
-func seen(r *http.Request) {
-	if one, ok := r.Context().Value(peerKey{}).(*peer); ok && one.speaks.Load() == 0 {
+// seen notes that a request has come over a connection, and returns what is kept there to be used again; nil if somebody else listens.
+func seen(r *http.Request) *spare {
+	one, ok := r.Context().Value(peerKey{}).(*peer)
+	if !ok {
+		return nil
+	}
+	if one.speaks.Load() == 0 {
 		one.speaks.Store(int32(r.ProtoMajor))
 	}
+	return &one.spare
 }
 
 // farewell tells those who have a connection of HTTP/1.1 and wait for nothing that it ends, and gives them a little time to

@@ -32,7 +32,7 @@ func TestFarewell(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	_ = conn.SetDeadline(time.Now().Add(10 * time.Second)) // a bound for the test, not a measure
+	_ = conn.SetDeadline(time.Now().Add(time.Minute)) // a bound for the test, not a measure
 	request := "POST /test/echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{}"
 	fmt.Fprint(conn, request)
 	r := bufio.NewReader(conn)
@@ -78,7 +78,7 @@ func TestFarewellToNewcomers(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	_ = conn.SetDeadline(time.Now().Add(10 * time.Second))   // a bound for the test, not a measure
+	_ = conn.SetDeadline(time.Now().Add(time.Minute))        // a bound for the test, not a measure
 	if status := get(t, address, "/readyz"); status != 200 { // by now the server has accepted both
 		t.Fatalf("/readyz says %d", status)
 	}

@@ -23,6 +23,7 @@ type call struct {
 	frames  bool // the caller understands them
 	http2   bool
 	caller  string
+	spare   *spare // nil if there is none
 	limits  *Limits
 	method  Method
 	reply   *transport.Reply
@@ -36,8 +37,8 @@ type call struct {
 }
 
 // call serves one request from its headers to the end of its response.
-func (s *Server) call(w http.ResponseWriter, r *http.Request, op *operation, caller string) {
-	c := &call{op: op, w: w, caller: caller, limits: &s.Limits, method: s.Limits.Methods[op.spec.Name], http2: r.ProtoMajor >= 2, frames: strings.Contains(r.Header.Get("Accept"), typeFrames)}
+func (s *Server) call(w http.ResponseWriter, r *http.Request, op *operation, caller string, spare *spare) {
+	c := &call{op: op, w: w, caller: caller, spare: spare, limits: &s.Limits, method: s.Limits.Methods[op.spec.Name], http2: r.ProtoMajor >= 2, frames: strings.Contains(r.Header.Get("Accept"), typeFrames)}
 	c.ctx, c.cancel = context.WithCancelCause(&bare{r.Context()})
 	defer c.cancel(nil)
 	if !op.suits(r.Header) {
@@ -204,7 +205,7 @@ func (c *call) read(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	watch := watchReading(c.w, c.limits.Body)
+	watch := watchReading(c.w, c.limits.Body, c.spare)
 	defer watch.release()
 	watch.start()
 	var body []byte
@@ -267,7 +268,7 @@ func (c *call) answer(resp any) {
 		_ = writeAll(c.w, body) // whoever does not want it any more has left
 		return
 	}
-	watch := watchWriting(c.w, c.limits.Stall)
+	watch := watchWriting(c.w, c.limits.Stall, c.spare)
 	defer watch.release()
 	_ = watch.writeAll(body, c.flush)
 }

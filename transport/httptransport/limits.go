@@ -3,7 +3,7 @@ package httptransport
 import (
 	"io"
 	"net/http"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/dovetail-go/dovetail/genai"
@@ -67,29 +67,40 @@ type watch struct {
 	runs  bool          // the timer
 	late  bool          // it has run out
 	ended chan struct{} // closed when the deadline was set
+	from  *spare
 }
 
-// watches are those that were never late.
-var watches = sync.Pool{New: func() any { return &watch{ended: make(chan struct{})} }}
+// A spare is a watch that was never late, to be used again. Each connection has one: a pool of all would carry timers from one bubble of
+// package synctest to the next, where they must not be used.
+type spare struct{ atomic.Pointer[watch] }
 
-// watchReading returns a watch over what the caller sends. It must be released.
-func watchReading(w http.ResponseWriter, limit time.Duration) *watch {
-	one := watches.Get().(*watch)
+func (s *spare) take() *watch {
+	if s != nil {
+		if one := s.Swap(nil); one != nil {
+			return one
+		}
+	}
+	return &watch{ended: make(chan struct{}), from: s}
+}
+
+// watchReading returns a watch over what the caller sends. It must be released. spare may be nil.
+func watchReading(w http.ResponseWriter, limit time.Duration, s *spare) *watch {
+	one := s.take()
 	one.w, one.limit, one.set = w, orElse(limit, bodyTime), (*http.ResponseController).SetReadDeadline
 	return one
 }
 
-// watchWriting returns a watch over what the caller is sent. It must be released.
-func watchWriting(w http.ResponseWriter, limit time.Duration) *watch {
-	one := watches.Get().(*watch)
+// watchWriting returns a watch over what the caller is sent. It must be released. spare may be nil.
+func watchWriting(w http.ResponseWriter, limit time.Duration, s *spare) *watch {
+	one := s.take()
 	one.w, one.limit, one.set = w, orElse(limit, stallTime), (*http.ResponseController).SetWriteDeadline
 	return one
 }
 
 func (w *watch) release() {
-	if w.stop() {
+	if w.stop() && w.from != nil {
 		w.w = nil
-		watches.Put(w)
+		w.from.Store(w)
 	}
 }
 

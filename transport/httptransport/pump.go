@@ -35,8 +35,8 @@ const maxAhead = 64 << 10
 // stream lasts.
 const keepBuffer = 8 << 10
 
-func newPump(w http.ResponseWriter, cancel context.CancelCauseFunc, stall time.Duration) *pump {
-	p := &pump{rc: http.NewResponseController(w), cancel: cancel, watch: watchWriting(w, stall)}
+func newPump(w http.ResponseWriter, cancel context.CancelCauseFunc, stall time.Duration, spare *spare) *pump {
+	p := &pump{rc: http.NewResponseController(w), cancel: cancel, watch: watchWriting(w, stall, spare)}
 	p.change.L = &p.mu
 	return p
 }

@@ -128,7 +128,7 @@ func (r *receiver) end(text []byte, failed bool) error {
 }
 
 // drainTimeout is how long an exchange may take to end after its last event, for its connection to be used again.
-const drainTimeout = 100 * time.Millisecond
+const drainTimeout = time.Second
 
 // drain reads the end of the body, which comes with the last event as a rule.
 func (r *receiver) drain() {

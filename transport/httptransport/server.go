@@ -129,7 +129,7 @@ func (o *operation) admits(caller string) error {
 
 // ServeHTTP implements [http.Handler].
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	seen(r)
+	spare := seen(r)
 	if err := s.foreign(r); err != nil {
 		turnAwayUnread(w, r, err, http.StatusForbidden)
 		return
@@ -160,7 +160,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	switch {
 	case op != nil && r.Method == http.MethodPost:
-		s.call(w, r, op, caller)
+		s.call(w, r, op, caller, spare)
 	case op != nil:
 		w.Header().Set("Allow", http.MethodPost)
 		turnAway(w, refuse(genai.Unimplemented, "%s is called with POST", op.spec.Name), http.StatusMethodNotAllowed)

@@ -56,7 +56,7 @@ func (c *call) start() {
 	h["Cache-Control"] = []string{"no-store"}
 	h["X-Accel-Buffering"] = []string{"no"} // or nginx holds pieces back
 	c.begun = true
-	c.pump = newPump(c.w, c.cancel, c.limits.Stall)
+	c.pump = newPump(c.w, c.cancel, c.limits.Stall, c.spare)
 }
 
 // send sends a piece. It reports false if nobody takes it any more.
