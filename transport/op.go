@@ -103,7 +103,7 @@ func call(ctx context.Context, c Client, spec *Spec, req any) (any, error) {
 	resp, err := c.Call(ctx, spec, req)
 	if err != nil {
 		spend(ctx, err)
-		if over := genai.ContextError(ctx); over != nil { // the rest is a consequence
+		if over := over(ctx, err); over != nil { // the rest is a consequence
 			err = over
 		}
 		return nil, named(spec, err, genai.StartedUnknown)
@@ -113,6 +113,20 @@ func call(ctx context.Context, c Client, spec *Spec, req any) (any, error) {
 		return nil, named(spec, over, genai.StartedYes)
 	}
 	return resp, nil
+}
+
+// over returns the error of a context that has ended. Where err says that the time was up, and it is, the other side may have been the
+// first to notice; why the time was up, only the caller's context knows.
+func over(ctx context.Context, err error) error {
+	if end := genai.ContextError(ctx); end != nil || genai.KindOf(err) != genai.DeadlineExceeded {
+		return end
+	}
+	deadline, ok := ctx.Deadline()
+	if !ok || time.Now().Before(deadline) {
+		return nil
+	}
+	<-ctx.Done() // it is due
+	return genai.ContextError(ctx)
 }
 
 // named puts the name of the operation on err, unless it has one from further in. started is for errors that do not know.

@@ -195,6 +195,9 @@ func (s *Spec) Receive(ctx context.Context, next func() (Message, error), stop f
 			if err == io.EOF {
 				return err
 			}
+			if over := over(ctx, err); over != nil {
+				return over
+			}
 			return named(s, err, genai.StartedYes)
 		}
 		if err := s.decodePiece(m, piece); err != nil {
@@ -269,6 +272,9 @@ func (s *Spec) hand(ctx context.Context, resp any, hand func(to, from any) error
 		if err != nil {
 			if err == io.EOF {
 				return err
+			}
+			if over := over(ctx, err); over != nil {
+				return over
 			}
 			return named(s, Crossed(err), genai.StartedYes)
 		}

@@ -115,9 +115,14 @@ func timeLeft(h http.Header) (left time.Duration, ok bool, err error) {
 	return time.Duration(min(ms, most)) * time.Millisecond, true, nil
 }
 
-// setTimeLeft tells the server how long the caller still waits. Less than a millisecond counts as one.
+// setTimeLeft tells the server how long the caller still waits, in whole milliseconds, rounded up: it is the caller whose time is up
+// first, and who knows why.
 func setTimeLeft(h http.Header, left time.Duration) {
-	h[headerTimeout] = []string{strconv.FormatInt(max(left.Milliseconds(), 1), 10)}
+	n := left.Milliseconds()
+	if left%time.Millisecond > 0 {
+		n++
+	}
+	h[headerTimeout] = []string{strconv.FormatInt(max(n, 1), 10)}
 }
 
 // attemptIn returns the number of the attempt.

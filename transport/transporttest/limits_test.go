@@ -23,7 +23,9 @@ func TestTimeoutsOfCallers(t *testing.T) {
 	}{
 		{"first piece", 0, resilience.Timeouts{FirstToken: 20 * time.Millisecond}},
 		{"next piece", 1, resilience.Timeouts{Idle: 20 * time.Millisecond}},
+		// These are deadlines, which the other side has as well, and may be the first to notice.
 		{"the whole, before a piece", 0, resilience.Timeouts{Attempt: 20 * time.Millisecond}},
+		{"the whole, between two", 1, resilience.Timeouts{Attempt: 500 * time.Millisecond}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			transporttest.Modes(t, func(t *testing.T, network transport.Network) {
