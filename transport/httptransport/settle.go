@@ -14,6 +14,7 @@ type settler struct {
 	net.Listener
 	mu    sync.Mutex
 	quiet chan struct{} // closed when nobody has come for settleTime; nil until the end begins
+	due   time.Time     // when that will be
 	last  bool          // that time is over, and whoever came at its end is still let in
 	done  bool
 }
@@ -45,9 +46,14 @@ func (s *settler) goOn(err error) bool {
 		return false
 	}
 	late := errors.Is(err, os.ErrDeadlineExceeded)
+	if late && time.Since(s.due) > settleTime/2 { // the machine is so busy that those who come are late as well
+		s.last = false
+		s.wait(settleTime)
+		return true
+	}
 	if late && !s.last { // it may have come to its end without asking the system who is waiting
 		s.last = true
-		_ = s.Listener.(deadliner).SetDeadline(time.Now().Add(lastTime))
+		s.wait(lastTime)
 		return true
 	}
 	if err != nil {
@@ -57,21 +63,26 @@ func (s *settler) goOn(err error) bool {
 		return late
 	}
 	s.last = false
-	_ = s.Listener.(deadliner).SetDeadline(time.Now().Add(settleTime))
+	s.wait(settleTime)
 	return false
+}
+
+// wait lets Accept wait for so long. It must be called with the lock held.
+func (s *settler) wait(d time.Duration) {
+	s.due = time.Now().Add(d)
+	_ = s.Listener.(deadliner).SetDeadline(s.due)
 }
 
 // settle waits until nobody comes any longer.
 func (s *settler) settle() {
-	l, ok := s.Listener.(deadliner)
-	if !ok {
+	if _, ok := s.Listener.(deadliner); !ok {
 		time.Sleep(settleTime)
 		return
 	}
 	quiet := make(chan struct{})
 	s.mu.Lock()
 	s.quiet = quiet
-	_ = l.SetDeadline(time.Now().Add(settleTime))
+	s.wait(settleTime)
 	s.mu.Unlock()
 	within(quiet, settleMost)
 }
