@@ -227,12 +227,12 @@ func TestStall(t *testing.T) {
 		fmt.Fprint(conn, "POST /test/fetch HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\nAccept: application/vnd.dovetail.frames\r\n\r\n{}")
 		await(t, inside, "the call begins")
 		client := whoami.Dial(dial(t, address))
-		for { // there is room for one call, which that one has until it is broken off
+		for end := time.Now().Add(20 * time.Second); ; { // there is room for one call, which that one has until it is broken off
 			_, err := client(t.Context(), &note{})
 			if err == nil {
 				break
 			}
-			if !errors.Is(err, genai.Overloaded) {
+			if !errors.Is(err, genai.Overloaded) || time.Now().After(end) { // a bound for the test, not a measure
 				t.Fatal(err)
 			}
 			time.Sleep(time.Millisecond)
