@@ -100,6 +100,7 @@ func TestStoreIsShared(t *testing.T) {
 		if err := <-started; err != nil {
 			t.Error(err)
 		}
+		synctest.Wait()
 		if _, err := pay.Dial(two)(key(t.Context(), "b"), &ticket{}); err != nil || b.calls.Load() != 3 {
 			t.Errorf("%v after %d calls", err, b.calls.Load())
 		}
