@@ -70,10 +70,11 @@ func TestStoreIsShared(t *testing.T) {
 			if err != nil || s.ID != 3 || s.Piece != 1 {
 				t.Errorf("%+v, %v", s, err)
 			}
+			synctest.Wait() // what came of it is kept when the caller has it, or a moment later
 			if pieces, err := readAll(key(t.Context(), "a"), n, 4); err != nil || pieces != 4 {
 				t.Errorf("%d pieces, %v", pieces, err)
 			}
-			synctest.Wait() // the reader may have the end before the store has it
+			synctest.Wait()
 		}
 		if b.calls.Load() != 2 || store.keep != 10*time.Minute {
 			t.Errorf("%d calls, kept for %v", b.calls.Load(), store.keep)
@@ -136,6 +137,7 @@ func TestStoreBreaks(t *testing.T) {
 					if genai.KindOf(err) != want || i == 0 && err != nil && c.started != "" && genai.AsError(err).Started != c.started {
 						t.Errorf("call %d: %+v", i, err)
 					}
+					synctest.Wait() // until it was kept, or was not
 				}
 				if b.calls.Load() != c.calls {
 					t.Errorf("the handler was called %d times", b.calls.Load())
