@@ -56,20 +56,25 @@ const maxLine = 16 << 20
 func askAll(ctx context.Context, ask asker, in io.Reader, out io.Writer) error {
 	lines := bufio.NewScanner(in)
 	lines.Buffer(nil, maxLine)
-	var failed error
+	asked, failed := 0, 0
 	for lines.Scan() && ctx.Err() == nil {
 		question := strings.TrimSpace(lines.Text())
 		if question == "" {
 			continue
 		}
+		asked++
 		fmt.Fprintf(out, "> %s\n", shorten(question, 200))
 		if err := askOne(ctx, ask, question, out); err != nil {
 			fmt.Fprintf(out, "  no answer: %v\n", err)
-			failed = errors.Join(failed, err)
+			failed++
 		}
 		fmt.Fprintln(out)
 	}
-	return errors.Join(failed, lines.Err(), ctx.Err())
+	err := errors.Join(lines.Err(), ctx.Err())
+	if failed > 0 {
+		err = errors.Join(fmt.Errorf("%d of %d questions have no answer", failed, asked), err)
+	}
+	return err
 }
 
 func shorten(text string, n int) string {
