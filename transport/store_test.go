@@ -73,6 +73,7 @@ func TestStoreIsShared(t *testing.T) {
 			if pieces, err := readAll(key(t.Context(), "a"), n, 4); err != nil || pieces != 4 {
 				t.Errorf("%d pieces, %v", pieces, err)
 			}
+			synctest.Wait() // the store has it a moment after the caller
 		}
 		if b.calls.Load() != 2 || store.keep != 10*time.Minute {
 			t.Errorf("%d calls, kept for %v", b.calls.Load(), store.keep)
@@ -99,6 +100,7 @@ func TestStoreIsShared(t *testing.T) {
 		if err := <-started; err != nil {
 			t.Error(err)
 		}
+		synctest.Wait()
 		if _, err := pay.Dial(two)(key(t.Context(), "b"), &ticket{}); err != nil || b.calls.Load() != 3 {
 			t.Errorf("%v after %d calls", err, b.calls.Load())
 		}
