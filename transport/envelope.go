@@ -22,9 +22,11 @@ type Envelope struct {
 
 // EnvelopeOf returns what a call under ctx carries.
 func EnvelopeOf(ctx context.Context) Envelope {
-	e := Envelope{Attempt: genai.AttemptOf(ctx), Priority: genai.PriorityOf(ctx), Reply: replyTo(ctx)}
-	if tried := genai.LedgerOf(ctx); tried != nil && e.Reply == nil {
-		e.Reply = &Reply{tried: tried} // nobody wants metadata, but somebody further out wants to know what was tried
+	e := Envelope{Attempt: genai.AttemptOf(ctx), Priority: genai.PriorityOf(ctx)}
+	if tried := genai.LedgerOf(ctx); tried != nil { // every Reply has one
+		if e.Reply = replyTo(ctx); e.Reply == nil {
+			e.Reply = &Reply{tried: tried} // nobody wants metadata, but somebody further out wants to know what was tried
+		}
 	}
 	if m := metadataOf(ctx); m != nil {
 		e.Metadata, e.Key, e.Caller = m.pairs, m.key, m.caller
