@@ -63,9 +63,12 @@ type wires struct {
 	pid                   int
 }
 
+// serveWires is set in the environment of the process that answers over wires.
+const serveWires = "DOVETAIL_PEERS_WIRES"
+
 // TestWireServer is no test: it is the server, in a process of its own.
 func TestWireServer(t *testing.T) {
-	if os.Getenv("DOVETAIL_PEERS_SERVER") == "" {
+	if os.Getenv(serveWires) == "" {
 		t.Skip("it is for the tests and benchmarks over a wire")
 	}
 	listen := func() net.Listener {
@@ -99,7 +102,7 @@ func TestWireServer(t *testing.T) {
 func startWires(t testing.TB) *wires {
 	t.Helper()
 	cmd := exec.Command(os.Args[0], "-test.run=^TestWireServer$")
-	cmd.Env = append(os.Environ(), "DOVETAIL_PEERS_SERVER=1")
+	cmd.Env = append(os.Environ(), serveWires+"=1")
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {
