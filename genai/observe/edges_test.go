@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"go.opentelemetry.io/otel/trace"
@@ -15,6 +16,7 @@ import (
 	"github.com/dovetail-go/dovetail/genai"
 	"github.com/dovetail-go/dovetail/genai/observe"
 	"github.com/dovetail-go/dovetail/transport"
+	"github.com/dovetail-go/dovetail/transport/inproc"
 	"github.com/dovetail-go/dovetail/transport/transporttest"
 )
 
@@ -153,7 +155,13 @@ func (r *recorder) settled(t *testing.T, edge string) {
 	for {
 		r.mu.Lock()
 		open := slices.ContainsFunc(r.spans, func(s *span) bool { return s.ends == 0 })
-		done := len(r.spans) > 0 && !open && len(r.records) == len(r.spans)
+		measured := 0 // each call tells last how long it took
+		for _, x := range r.records {
+			if strings.HasSuffix(x.name, ".call.duration") {
+				measured++
+			}
+		}
+		done := len(r.spans) > 0 && !open && measured == len(r.spans)
 		r.mu.Unlock()
 		if done {
 			return
@@ -172,11 +180,42 @@ func TestO1MetricsOfAnEdge(t *testing.T) {
 	alike(t, func(r *recorder) (said []string) {
 		r.mu.Lock()
 		defer r.mu.Unlock()
+		active := 0.0
 		for _, x := range r.records {
-			said = append(said, fmt.Sprintf("%s {%s}", x.name, join(x.attrs.ToSlice())))
+			text := fmt.Sprintf("%s {%s}", x.name, join(x.attrs.ToSlice()))
+			if strings.HasSuffix(x.name, ".active_calls") {
+				active += x.value
+				text += fmt.Sprintf(" %+v", x.value)
+			}
+			said = append(said, text)
+		}
+		if active != 0 {
+			t.Errorf("%v calls are active when all are over", active)
 		}
 		slices.Sort(said) // either side may be the first to have measured
 		return said
+	})
+}
+
+// TestPieces: how many pieces there were is counted on both sides, and what is no stream has none.
+func TestPieces(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := &recorder{}
+		n := &observe.Network{Network: &inproc.Network{}, Meter: r}
+		serveEdges(n)
+		for _, e := range edges()[:4] {
+			_ = e.call(t.Context(), n)
+		}
+		synctest.Wait()
+		want := []string{"5 {rpc.method=edge.stream rpc.system.name=dovetail}"}
+		for _, side := range []string{"client", "server"} {
+			if got := r.measured("dovetail." + side + ".pieces"); !slices.Equal(got, want) {
+				t.Errorf("%s: %q, want %q", side, got, want)
+			}
+			if got := r.measured("dovetail." + side + ".time_to_first_piece"); len(got) != 1 || got[0] != "1e-09 {rpc.method=edge.stream rpc.system.name=dovetail}" {
+				t.Errorf("%s: %q", side, got)
+			}
+		}
 	})
 }
 

@@ -91,10 +91,19 @@ const (
 	nameRPCServer  = "rpc.server.call.duration"
 )
 
+// Instruments of our own for both sides of calls, for which there are no conventions; behind dovetail.client. or dovetail.server.
+const (
+	nameActive     = "active_calls"
+	nameFirstPiece = "time_to_first_piece"
+	namePieces     = "pieces"
+)
+
 // Boundaries of the histograms. Without them SDKs use some that end at 10 seconds or 10 000 tokens.
 var (
 	secondsBoundaries = []float64{.01, .02, .04, .08, .16, .32, .64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92}
 	tokenBoundaries   = []float64{1, 4, 16, 64, 256, 1024, 4096, 16384, 65536, 262144, 1048576, 4194304, 16777216, 67108864}
 	// Those of the conventions end at 10 seconds, which suits remote calls in general, but not models.
+	pieceBoundaries = []float64{1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192}
+
 	rpcBoundaries = []float64{.005, .01, .025, .05, .075, .1, .25, .5, .75, 1, 2.5, 5, 7.5, 10, 25, 50, 100}
 )

@@ -3,7 +3,6 @@ package observe
 import (
 	"context"
 	"sync"
-	"time"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
@@ -24,8 +23,12 @@ import (
 // Each call has a CLIENT span where it is made and a SERVER span where it is answered, both called after the operation.
 // They are joined by the trace context of the W3C, which travels as metadata, also within one process; so the spans are
 // the same wherever a service lives. Both last until the response is over. Baggage is left to the program: what it puts
-// into the metadata under the name "baggage" travels, and nothing else does. The metrics are rpc.client.call.duration and
-// rpc.server.call.duration.
+// into the metadata under the name "baggage" travels, and nothing else does.
+//
+// The metrics are rpc.client.call.duration and rpc.server.call.duration, whose difference is what lies between the two sides, and
+// whose error.type counts the failures by Kind. Besides there are, under dovetail.client. and dovetail.server.: active_calls, which are
+// not over, and for streams time_to_first_piece (seconds until the handler returns) and pieces, a histogram of how many there were.
+// All have the attribute rpc.method, the name of the operation, and are the same wherever a service lives.
 //
 // The fields must not change after the first use.
 type Network struct {
@@ -40,8 +43,8 @@ type Network struct {
 
 // Handle implements [transport.Server].
 func (n *Network) Handle(spec *transport.Spec, h genai.AnyHandler) {
-	o := n.side(trace.SpanKindServer, nameRPCServer, "Duration of calls that were answered.")
-	if o.tracer == nil && o.duration == nil {
+	o := n.side(trace.SpanKindServer, "server", nameRPCServer, "Duration of calls that were answered.")
+	if o.tracer == nil && o.metrics == nil {
 		n.Network.Handle(spec, h)
 		return
 	}
@@ -56,9 +59,11 @@ func (n *Network) Call(ctx context.Context, spec *transport.Spec, req any) (any,
 	if n.Tracer == nil && n.Meter == nil {
 		return n.Network.Call(ctx, spec, req)
 	}
-	n.once.Do(func() { n.client = n.side(trace.SpanKindClient, nameRPCClient, "Duration of calls that were made.") })
+	n.once.Do(func() {
+		n.client = n.side(trace.SpanKindClient, "client", nameRPCClient, "Duration of calls that were made.")
+	})
 	o := &n.client
-	if o.tracer == nil && o.duration == nil {
+	if o.tracer == nil && o.metrics == nil {
 		return n.Network.Call(ctx, spec, req)
 	}
 	return o.call(ctx, spec.Name, req, func(ctx context.Context, req any) (any, error) {
@@ -69,15 +74,15 @@ func (n *Network) Call(ctx context.Context, spec *transport.Spec, req any) (any,
 
 // A side is one end of calls.
 type side struct {
-	kind     trace.SpanKind
-	tracer   trace.Tracer
-	duration metric.Float64Histogram
+	kind    trace.SpanKind
+	tracer  trace.Tracer // nil: none
+	metrics *sideMetrics // nil: none
 }
 
-func (n *Network) side(kind trace.SpanKind, name, description string) side {
+func (n *Network) side(kind trace.SpanKind, name, duration, description string) side {
 	s := side{kind: kind, tracer: tracer(n.Tracer)}
 	if m := meter(n.Meter); m != nil {
-		s.duration = seconds(m, name, description, rpcBoundaries)
+		s.metrics = newSideMetrics(m, name, duration, description)
 	}
 	return s
 }
@@ -92,15 +97,9 @@ func (s *side) call(ctx context.Context, op string, req any, next genai.AnyHandl
 			ctx = hear(ctx, span)
 		}
 	}
-	began := time.Now()
-	return until(ctx, req, next, func(err error) {
-		if s.duration != nil {
-			var more []attribute.KeyValue
-			if err != nil {
-				more = append(more, attribute.String(keyErrorType, errorType(err)))
-			}
-			s.duration.Record(context.WithoutCancel(ctx), time.Since(began).Seconds(), with(attrs, more...))
-		}
+	m := s.metrics.begin(ctx, attrs)
+	return until(ctx, req, m.follow(next), func(err error) {
+		m.end(err)
 		fail(span, err)
 		span.End()
 	})

@@ -209,6 +209,26 @@ func (m *meter) Int64Histogram(name string, opts ...metric.Int64HistogramOption)
 	return &ints{r: m.r, name: name}, nil
 }
 
+func (m *meter) Int64UpDownCounter(name string, opts ...metric.Int64UpDownCounterOption) (metric.Int64UpDownCounter, error) {
+	m.made(name, instrument{unit: metric.NewInt64UpDownCounterConfig(opts...).Unit()})
+	return &counts{r: m.r, name: name}, nil
+}
+
+// counts remember what is added, each time.
+type counts struct {
+	metricembedded.Int64UpDownCounter
+	r    *recorder
+	name string
+}
+
+func (c *counts) Enabled(context.Context) bool { return !c.r.off }
+
+func (c *counts) Add(_ context.Context, n int64, opts ...metric.AddOption) {
+	c.r.mu.Lock()
+	defer c.r.mu.Unlock()
+	c.r.records = append(c.r.records, record{c.name, float64(n), metric.NewAddConfig(opts).Attributes()})
+}
+
 type floats struct {
 	metricembedded.Float64Histogram
 	r    *recorder
