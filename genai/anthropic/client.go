@@ -20,9 +20,9 @@ type Client struct {
 	// means 8192, and the budget for thinking on top if the request has one.
 	MaxTokens int
 
-	// Drop names settings to leave out where the server has no such thing, instead of failing as Unsupported: by the names that
-	// errors have as Field, without numbers, such as "top_k" or "messages.name". Nothing that is said in a conversation is dropped. A server that refuses
-	// one of them by that name is asked once more, without it.
+	// Drop names settings to leave out where the server has no such thing, instead of failing as Unsupported: by the names
+	// that errors have as Field, without numbers, such as "top_k" or "messages.name". Nothing that is said in a conversation
+	// is dropped. A server that refuses one of them by that name, which costs nothing, is asked once more, without it.
 	Drop []string
 
 	// Header is sent with every request, over the fields that the client sets itself. Put Anthropic-Beta here, another

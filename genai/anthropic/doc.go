@@ -9,7 +9,7 @@
 // Batch answers many conversations together, as a [job.Service]: such work outlasts a call. CountTokens and Models say what a
 // prompt takes and what there is to ask.
 //
-// The client sends each request once. It repeats nothing, follows no redirect and waits for nothing but the context:
+// The client sends each request once, but for what Drop says. It repeats nothing, follows no redirect and waits for nothing but the context:
 // that is what policies are for. In return it never guesses about an answer. A stream that stops before its end is
 // [genai.Truncated], and an error that arrives inside of an answer is that error, whatever the status was.
 //

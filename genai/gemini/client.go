@@ -19,9 +19,9 @@ type Client struct {
 	Model   string // for requests that name none
 	Name    string // what errors call the server; empty: its host
 
-	// Drop names settings to leave out where the server has no such thing, instead of failing as Unsupported: by the names that
-	// errors have as Field, without numbers, such as "top_k" or "messages.name". Nothing that is said in a conversation is dropped. A server that refuses
-	// one of them by that name is asked once more, without it.
+	// Drop names settings to leave out where the server has no such thing, instead of failing as Unsupported: by the names
+	// that errors have as Field, without numbers, such as "top_k" or "messages.name". Nothing that is said in a conversation
+	// is dropped. A server that refuses one of them by that name, which costs nothing, is asked once more, without it.
 	Drop []string
 
 	// Header is sent with every request, over the fields that the client sets itself. Vertex AI gets its token here, as

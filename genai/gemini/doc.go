@@ -8,7 +8,7 @@
 // Embed turns texts into vectors, Paint makes pictures with the models that answer in them, and CountTokens says what a prompt
 // takes.
 //
-// The client sends each request once. It repeats nothing, follows no redirect and waits for nothing but the context:
+// The client sends each request once, but for what Drop says. It repeats nothing, follows no redirect and waits for nothing but the context:
 // that is what policies are for. In return it never guesses about an answer. A stream that stops before its end is
 // [genai.Truncated], and an error that arrives inside of an answer is that error.
 //

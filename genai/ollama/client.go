@@ -24,9 +24,9 @@ type Client struct {
 	// leaves it to the server, which keeps it for five minutes.
 	KeepAlive *time.Duration
 
-	// Drop names settings to leave out where the server has no such thing, instead of failing as Unsupported: by the names that
-	// errors have as Field, without numbers, such as "top_k" or "messages.name". Nothing that is said in a conversation is dropped. A server that refuses
-	// one of them by that name is asked once more, without it.
+	// Drop names settings to leave out where the server has no such thing, instead of failing as Unsupported: by the names
+	// that errors have as Field, without numbers, such as "top_k" or "messages.name". Nothing that is said in a conversation
+	// is dropped. A server that refuses one of them by that name, which costs nothing, is asked once more, without it.
 	Drop []string
 
 	// Header is sent with every request, over the fields that the client sets itself.

@@ -21,9 +21,9 @@ type Client struct {
 	// and a host that is not known is "compatible".
 	Dialect string
 
-	// Drop names settings to leave out where the server has no such thing, instead of failing as Unsupported: by the names that
-	// errors have as Field, without numbers, such as "top_k" or "messages.name". Nothing that is said in a conversation is dropped. A server that refuses
-	// one of them by that name is asked once more, without it.
+	// Drop names settings to leave out where the server has no such thing, instead of failing as Unsupported: by the names
+	// that errors have as Field, without numbers, such as "top_k" or "messages.name". Nothing that is said in a conversation
+	// is dropped. A server that refuses one of them by that name, which costs nothing, is asked once more, without it.
 	Drop []string
 
 	// Header is sent with every request, over the fields that the client sets itself. Credentials that are not a bearer token,

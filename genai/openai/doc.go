@@ -15,7 +15,7 @@
 // FineTunes trains models further. Upload, Files, Content and DeleteFile are about what the server keeps for that, and Models
 // about what it can be asked.
 //
-// The client sends each request once. It repeats nothing, follows no redirect and waits for nothing but the context:
+// The client sends each request once, but for what Drop says. It repeats nothing, follows no redirect and waits for nothing but the context:
 // that is what policies are for. In return it never guesses about an answer. A stream that stops before its end is
 // [genai.Truncated], an error that arrives inside of an answer is that error, and an error is classified by its
 // structure; its wording counts only where the structure says nothing, and never what may be a quotation in it.
