@@ -38,7 +38,7 @@ func untilClosed(t *testing.T, conn net.Conn) string {
 	t.Helper()
 	text, err := io.ReadAll(conn)
 	if n, ok := errors.AsType[net.Error](err); ok && n.Timeout() {
-		t.Errorf("the server keeps the connection; so far it has said %q", text)
+		t.Errorf("the server keeps the connection; so far it has said %.200q, %d bytes in all", text, len(text))
 	}
 	return string(text) // a reset closes as well
 }
@@ -221,16 +221,18 @@ func TestStall(t *testing.T) {
 	t.Run("a value", func(t *testing.T) {
 		noLeak(t)
 		s := &httptransport.Server{Limits: httptransport.Limits{Stall: 50 * time.Millisecond}, MaxInFlight: 1}
-		large := genai.NewBlob("x/y", make([]byte, 24<<20))
+		large, asked := genai.NewBlob("x/y", make([]byte, 24<<20)), make(chan struct{}, 1)
 		fetch.Serve(s, func(_ context.Context, req *note) (*note, error) {
 			if req.Text == "little" { // which finds room on its way, however busy its reader is
 				return req, nil
 			}
+			asked <- struct{}{}
 			return &note{Blob: large}, nil
 		})
 		address := serve(t, "http", s)
 		conn := connect(t, address)
 		fmt.Fprint(conn, "POST /test/fetch HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\nAccept: application/vnd.dovetail.frames\r\n\r\n{}")
+		await(t, asked, "the large one is asked for")
 		client := fetch.Dial(dial(t, address))
 		for { // there is room for one call, which that one has until it is broken off
 			_, err := client(t.Context(), &note{Text: "little"})
