@@ -138,8 +138,7 @@ func eachScheme(t *testing.T, test func(t *testing.T, scheme string)) {
 	}
 }
 
-// TestGigabyte: as much data as nobody wants to hold goes through a service, and neither side holds it. Over HTTP/2, which takes longer, a
-// quarter of it is enough to show that.
+// TestGigabyte: as much data as nobody wants to hold goes through a service, and neither side holds it.
 func TestGigabyte(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it takes seconds")
@@ -176,11 +175,7 @@ func TestGigabyte(t *testing.T) {
 		defer debug.SetGCPercent(debug.SetGCPercent(20))
 		pull(256) // what both need in any case, which the race detector makes more of
 		there, here := server(), peak(t)
-		if scheme == "http://" {
-			pull(1024)
-		} else {
-			pull(256)
-		}
+		pull(1024)
 		there, here = server()-there, peak(t)-here
 		t.Logf("the server has grown by %d KiB, the client by %d KiB", there>>10, here>>10)
 		if most := 64 << 20; there > most || here > most {
